@@ -1,0 +1,45 @@
+# Each target does its own set-up: python3 (3.10+), a C++20 compiler and pip's registry are all that is needed.
+PYTHON ?= python3
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+STAMP  := $(VENV)/.installed
+SOURCES := pyproject.toml CMakeLists.txt $(wildcard constraints/*.txt) $(shell find native -name '*.cpp' -o -name '*.h' -o -name '*.inc' -o -name 'CMakeLists.txt' 2>/dev/null)
+PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+
+.PHONY: help setup demo test lint format clean
+help:
+	@echo "make demo    train a binary network on digits, export it, run it natively (under a minute after set-up)"
+	@echo "make test    all tests"
+	@echo "make lint    ruff, mypy, clang-format"
+	@echo "make format  apply ruff and clang-format"
+
+setup: $(STAMP)
+
+# Without build isolation the native build is incremental and the compiler sees the pinned nanobind.
+$(STAMP): $(SOURCES)
+	@echo "setting up $(VENV) (first time: a few minutes)"
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(PIP) -r constraints/build.txt
+	@$(PIP) --no-build-isolation -c constraints/cpu.txt -e '.[train,dev]'
+	@touch $@
+
+demo: $(STAMP)
+	@$(BIN)/signbit demo
+
+test: $(STAMP)
+	@$(BIN)/signbit info
+	@$(BIN)/python -m pytest -n 2 $(ARGS)
+
+lint: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	find native -name '*.cpp' -o -name '*.h' | xargs $(BIN)/clang-format --dry-run --Werror
+
+format: $(STAMP)
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+	find native -name '*.cpp' -o -name '*.h' | xargs $(BIN)/clang-format -i
+
+clean:
+	rm -rf build $(VENV)
