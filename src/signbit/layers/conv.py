@@ -1,0 +1,122 @@
+"""Binary 2-D convolution."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from signbit.errors import ConfigError, ShapeError
+from signbit.layers.pipeline import check_weight, final_binarizer, initialize_weight
+from signbit.roles import Role
+
+Pair = tuple[int, int]
+
+
+class BinaryConv2d(nn.Module):
+    """2-D convolution (cross-correlation) of a binarized input with binary weights.
+
+    Forward: ``y = output_scale(conv2d(pad(input_pipeline(x)), weight_pipeline(weight)))``.
+    Backward: the pipelines' surrogate gradients. There is no bias: a batch norm follows.
+
+    Parameters
+    ----------
+    in_channels, out_channels : >= 1, multiples of ``groups``.
+    kernel_size, stride, dilation : >= 1, one number or (height, width); stride and dilation 1 by default.
+    padding : >= 0, both sides, one number or (height, width); 0 by default.
+    groups : >= 1; 1 by default.
+    pad_value : what a padded tap holds, put there after binarization. 0 by default (adds nothing); -1 or +1 with
+        the alphabet {-1,+1}, 1 with {0,1}.
+    input_pipeline : modules ending in a Binarizer; None or empty for a real input with binary weights.
+    weight_pipeline : modules ending in a {-1,+1} Binarizer; None or empty when the stored weight is already -1/+1.
+    output_scale : module applied to the result; None for none.
+    weight_role : ``Role.LATENT`` (real weight, binarized in forward) or ``Role.BINARY`` (stored as -1/+1).
+
+    Shape: ``[N, in_channels, H, W] -> [N, out_channels, H', W']`` as in ``torch.nn.Conv2d``.
+
+    Errors: ConfigError for settings out of range; ShapeError for an input of another shape.
+
+    >>> from signbit.binarizers import SignClip
+    >>> pipelines = {side: nn.Sequential(SignClip()) for side in ("input_pipeline", "weight_pipeline")}
+    >>> conv = BinaryConv2d(3, 8, 3, padding=1, **pipelines)
+    >>> conv(torch.zeros(2, 3, 5, 5)).shape
+    torch.Size([2, 8, 5, 5])
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: int | Pair,
+        *,
+        stride: int | Pair = 1,
+        padding: int | Pair = 0,
+        dilation: int | Pair = 1,
+        groups: int = 1,
+        pad_value: float = 0.0,
+        input_pipeline: nn.Sequential | None = None,
+        weight_pipeline: nn.Sequential | None = None,
+        output_scale: nn.Module | None = None,
+        weight_role: Role = Role.LATENT,
+    ) -> None:
+        super().__init__()
+        if groups < 1 or in_channels < 1 or out_channels < 1 or in_channels % groups or out_channels % groups:
+            raise ConfigError(
+                f"BinaryConv2d: channels are positive multiples of groups; got in_channels={in_channels}, "
+                f"out_channels={out_channels}, groups={groups}"
+            )
+        self.in_channels, self.out_channels, self.groups = in_channels, out_channels, groups
+        self.kernel_size = _pair("kernel_size", kernel_size, 1)
+        self.stride = _pair("stride", stride, 1)
+        self.padding = _pair("padding", padding, 0)
+        self.dilation = _pair("dilation", dilation, 1)
+        self.input_pipeline = nn.Sequential() if input_pipeline is None else input_pipeline
+        self.weight_pipeline = nn.Sequential() if weight_pipeline is None else weight_pipeline
+        self.output_scale = nn.Identity() if output_scale is None else output_scale
+        self.pad_value = _checked_pad_value(pad_value, self.input_pipeline)
+        check_weight(self.weight_pipeline, weight_role)
+        self.parameter_roles = {"weight": weight_role}
+        self.weight = nn.Parameter(torch.empty(out_channels, in_channels // groups, *self.kernel_size))
+        initialize_weight(self.weight, weight_role)
+
+    def binary_weight(self) -> Tensor:
+        """The -1/+1 weight that forward uses, ``[out_channels, in_channels / groups, kh, kw]``."""
+        weight: Tensor = self.weight_pipeline(self.weight)
+        return weight
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Convolve ``x``."""
+        if x.dim() != 4 or x.shape[1] != self.in_channels:
+            raise ShapeError(f"BinaryConv2d takes [N, {self.in_channels}, H, W]; got {list(x.shape)}")
+        x = self.input_pipeline(x)
+        padding = self.padding
+        if self.pad_value != 0 and padding != (0, 0):
+            x = F.pad(x, (padding[1], padding[1], padding[0], padding[0]), value=self.pad_value)
+            padding = (0, 0)
+        y = F.conv2d(x, self.binary_weight(), None, self.stride, padding, self.dilation, self.groups)
+        scaled: Tensor = self.output_scale(y)
+        return scaled
+
+    def extra_repr(self) -> str:
+        """The settings, for ``print(model)``."""
+        return (
+            f"{self.in_channels}, {self.out_channels}, kernel_size={self.kernel_size}, stride={self.stride}, "
+            f"padding={self.padding}, dilation={self.dilation}, groups={self.groups}, pad_value={self.pad_value:g}, "
+            f"weight={self.parameter_roles['weight'].value}"
+        )
+
+
+def _pair(name: str, value: int | Pair, least: int) -> Pair:
+    pair = (value, value) if isinstance(value, int) else tuple(value)
+    if len(pair) != 2 or not all(isinstance(v, int) and v >= least for v in pair):
+        raise ConfigError(f"BinaryConv2d: {name} is one integer >= {least} or a pair of them; got {value!r}")
+    return pair[0], pair[1]
+
+
+def _checked_pad_value(pad_value: float, input_pipeline: nn.Sequential) -> float:
+    binarizer = final_binarizer(input_pipeline, "input_pipeline")
+    allowed = [0] if binarizer is None else sorted({0, binarizer.alphabet.low, binarizer.alphabet.high})
+    if pad_value not in allowed:
+        kind = "a real input" if binarizer is None else f"alphabet {binarizer.alphabet.name}"
+        raise ConfigError(f"BinaryConv2d: pad_value for {kind} is one of {allowed}; got {pad_value}")
+    return float(pad_value)
