@@ -1,0 +1,79 @@
+"""``signbit bench``: latency of one file, beside other engines running the same network in the same process."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import numpy as np
+
+from signbit.cli.command import Command, positive_int, say, table
+from signbit.format import read
+from signbit.runtime import Session
+
+ROUNDS = 5
+WARM_UPS = 2
+"""Runs at the start of each round that are not counted: the other engine's threads may still be spinning."""
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("file", type=Path, help="the .sbn file")
+    parser.add_argument("--threads", type=positive_int, default=1, help="threads of every engine (default 1)")
+    parser.add_argument("--isa", help="instruction-set tier of the native runtime; see: signbit info")
+    parser.add_argument("--batch-size", type=positive_int, default=1, help="images a run (default 1)")
+    parser.add_argument("--repeats", type=positive_int, default=50, help="counted runs an engine (default 50)")
+    parser.add_argument("--against", default="", metavar="A,B", help="other engines, comma-separated: torch")
+    parser.add_argument("--profile", action="store_true", help="time of every layer of the native runtime")
+
+
+def run(args: argparse.Namespace) -> Mapping[str, Any]:
+    from signbit.interop import PEERS
+
+    peers = [PEERS[name.strip()] for name in args.against.split(",") if name.strip()]
+    graph = read(args.file)
+    with Session(args.file, threads=args.threads, isa=args.isa) as session:
+        shape = (args.batch_size, *session.input_shape)
+        x = np.random.default_rng(0).standard_normal(shape).astype(np.float32)
+        engines = {"native": session.run} | {peer.name: peer.target(graph, args.threads) for peer in peers}
+        times = interleaved(engines, x, args.repeats)
+        medians = {name: 1000 * median(samples) for name, samples in times.items()}
+        native_ms = medians.pop("native")
+        say(args, f"{args.file}: batch {args.batch_size}, {session.threads} thread(s), tier {session.isa}")
+        rows = [(name, f"{ms:.3f}", f"{ms / native_ms:.2f}x") for name, ms in {"native": native_ms, **medians}.items()]
+        say(args, table(rows, ("engine", "median ms", "time / native")))
+        if args.profile:
+            layers = session.profile(x)
+            total = sum(layer.seconds for layer in layers)
+            parts = [(e.name, e.op, f"{1000 * e.seconds:.4f}", f"{100 * e.seconds / total:.1f}") for e in layers]
+            say(args)
+            say(args, table(parts, ("layer", "operation", "ms", "%")))
+        return {"native_ms": native_ms, "threads": session.threads, "isa": session.isa, "against": medians}
+
+
+def interleaved(
+    engines: Mapping[str, Callable[[Any], Any]], x: np.ndarray[Any, Any], repeats: int
+) -> dict[str, list[float]]:
+    """Seconds of every counted run. Engines take turns in short rounds, so that drift of the clock hits all alike."""
+    times: dict[str, list[float]] = {name: [] for name in engines}
+    for _ in range(ROUNDS):
+        for name, engine in engines.items():
+            for _ in range(WARM_UPS):
+                engine(x)
+            for _ in range(-(-repeats // ROUNDS)):
+                start = time.perf_counter()
+                engine(x)
+                times[name].append(time.perf_counter() - start)
+    return times
+
+
+COMMAND = Command(
+    name="bench",
+    summary="latency of a .sbn file, beside other engines",
+    examples=("signbit bench model.sbn", "signbit bench model.sbn --threads 2 --against torch --profile"),
+    configure=configure,
+    run=run,
+)
