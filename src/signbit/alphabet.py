@@ -16,6 +16,7 @@ A third symbol at zero (what ``torch.sign`` returns) cannot be stored in one bit
 from __future__ import annotations
 
 from enum import Enum
+from typing import Final
 
 
 class Alphabet(Enum):
@@ -46,5 +47,5 @@ WORD_BITS = 64
 PADDING_BIT = 0
 """The value of every bit past the end of a packed row, in files and in memory."""
 
-BIT_ORDER = "little"
+BIT_ORDER: Final = "little"
 """Element ``i`` of a row is bit ``i % 8`` (least significant first) of octet ``i // 8``."""

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from signbit.alphabet import BIT_ORDER, Alphabet
+from signbit.errors import ConfigError
 
 FloatArray = npt.NDArray[np.float32]
 
@@ -60,21 +61,40 @@ class Bits:
     def unpack(self) -> npt.NDArray[np.bool_]:
         """The booleans that were packed, in :attr:`shape`."""
         count = int(np.prod(self.shape)) // self.octets.shape[0]
-        return np.unpackbits(self.octets, axis=1, count=count, bitorder=BIT_ORDER).astype(bool).reshape(self.shape)
+        bits = np.unpackbits(self.octets, axis=1, count=count, bitorder=BIT_ORDER)
+        return bits.astype(np.bool_).reshape(self.shape)
 
 
 Blob = npt.NDArray[np.float32] | npt.NDArray[np.int32] | Bits
 
 
+def blob_dtype(blob: Blob) -> DType:
+    """The element type of a blob.
+
+    >>> blob_dtype(np.zeros(3, np.int32))
+    <DType.I32: 2>
+    """
+    if isinstance(blob, Bits):
+        return DType.BITS
+    for dtype, element in ((DType.F32, np.float32), (DType.I32, np.int32)):
+        if blob.dtype == element:
+            return dtype
+    raise ConfigError(f"a blob of {blob.dtype} was given; float32, int32 and Bits can be stored: convert it first")
+
+
 @dataclass(frozen=True)
 class OpSchema:
-    """How one operation is written in a node record: names of its integer attributes, scalars and blob slots in order."""
+    """How one operation is written in a node record: names of its integer attributes, scalars and blob slots in order.
+
+    Only the last blob slots can be optional.
+    """
 
     code: int
     inputs: int = 1
     attributes: tuple[str, ...] = ()
     scalars: tuple[str, ...] = ()
     blobs: tuple[str, ...] = ()
+    optional_blobs: tuple[str, ...] = ()
 
 
 SPATIAL = (
@@ -83,7 +103,7 @@ SPATIAL = (
 )  # fmt: skip
 
 OPS: Mapping[str, OpSchema] = {
-    "conv2d": OpSchema(1, attributes=(*SPATIAL, "groups"), blobs=("weight", "bias")),
+    "conv2d": OpSchema(1, attributes=(*SPATIAL, "groups"), blobs=("weight", "bias"), optional_blobs=("bias",)),
     "binary_conv2d": OpSchema(2, attributes=(*SPATIAL, "groups", "pad_value"), blobs=("weight",)),
     "affine": OpSchema(3, blobs=("scale", "shift")),
     "threshold": OpSchema(4, blobs=("thresholds", "rising")),
