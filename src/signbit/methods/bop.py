@@ -1,0 +1,35 @@
+"""Bop: stored -1/+1 weights, trained by flipping them.
+
+Helwegen, Widdicombe, Geiger, Liu, Cheng, Nusselder, "Latent Weights Do Not Exist: Rethinking Binarized Neural Network
+Optimization", 2019.
+
+Rates: tau 1e-8, gamma 1e-4 (the paper's CIFAR-10 start; it multiplies gamma by 0.1 every 100 of 500 epochs, here every
+fifth of the run once the run's length is known). Everything that is not binary: Adam with learning rate 0.01.
+"""
+
+from __future__ import annotations
+
+from signbit.methods.method import Method, TrainingDefaults, UpdateRule, Weights
+from signbit.methods.parts import adam, clipped_sign, stored_binary
+from signbit.optimizers import Bop
+from signbit.roles import Role
+from signbit.schedules import Staircase
+
+GAMMA, TAU = 1e-4, 1e-8
+
+
+def _gamma_over(total_steps: int) -> Staircase:
+    return Staircase(GAMMA, factor=0.1, every=max(1, total_steps // 5))
+
+
+BOP = Method(
+    name="bop",
+    activations=clipped_sign,
+    weights=Weights(Role.BINARY, stored_binary),
+    rules={
+        Role.BINARY: UpdateRule(Bop, {"gamma": GAMMA, "tau": TAU}, {"gamma": _gamma_over}),
+        Role.ORDINARY: adam(1e-2),
+    },
+    defaults=TrainingDefaults(learning_rate=1e-2, schedule="constant"),
+)
+"""Flips where the mean gradient exceeds a threshold."""

@@ -1,0 +1,23 @@
+"""Binarized neural networks with latent weights and straight-through gradients: the baseline.
+
+Courbariaux, Hubara, Soudry, El-Yaniv, Bengio, "Binarized Neural Networks: Training Deep Neural Networks with Weights
+and Activations Constrained to +1 or -1", 2016.
+
+Weights ``sign(w)``, activations ``sign(x)``, both with the gradient ``G 1[|.| <= 1]``; Adam on the latent w, then
+``w <- min(max(w, -1), 1)``. Deviations: deterministic signs only; the learning rate rises and falls once over the run.
+"""
+
+from __future__ import annotations
+
+from signbit.methods.method import Method, TrainingDefaults, Weights
+from signbit.methods.parts import adam, clamped_adam, clipped_sign
+from signbit.roles import Role
+
+STE = Method(
+    name="ste",
+    activations=clipped_sign,
+    weights=Weights(Role.LATENT, clipped_sign),
+    rules={Role.LATENT: clamped_adam(1e-2), Role.ORDINARY: adam(1e-2)},
+    defaults=TrainingDefaults(learning_rate=1e-2, schedule="one-cycle"),
+)
+"""Latent weights under Adam, clipped straight-through gradients on both sides."""

@@ -1,0 +1,103 @@
+"""Bop2ndOrder: flipping by a moment normalised with the second moment."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, Literal, NamedTuple, get_args
+
+import torch
+from torch import Tensor
+
+from signbit.errors import ConfigError
+from signbit.optimizers.flip import FlipOptimizer, Group, Setting
+
+BiasCorrection = Literal["none", "published", "adam"]
+
+EPS = 1e-10
+"""Outside the root, as in the authors' code."""
+
+
+class Moments(NamedTuple):
+    """First and second moment of the gradient."""
+
+    m: Tensor
+    v: Tensor
+
+
+def update_moments(gradient: Tensor, m: Tensor, v: Tensor, *, gamma: float, sigma: float) -> Moments:
+    """``m <- m + gamma (g - m)``, ``v <- v + sigma (g g - v)``."""
+    return Moments(m + gamma * (gradient - m), v + sigma * (gradient * gradient - v))
+
+
+def flip_ratio(m: Tensor, v: Tensor, *, m_weight: float = 1.0, v_weight: float = 1.0, eps: float = EPS) -> Tensor:
+    """``r = (m / m_weight) / (sqrt(v / v_weight) + eps)``; the two weights are 1 where there is no bias correction."""
+    return (m / m_weight) / (torch.sqrt(v / v_weight) + eps)
+
+
+class Bop2ndOrder(FlipOptimizer):
+    """Flips a weight when its normalised gradient mean agrees with it in sign and exceeds a threshold.
+
+    ``m <- m + gamma (g - m)``, ``v <- v + sigma (g g - v)``, both 0 at first; ``w <- -w`` where
+    ``w r > tau`` (strictly) and
+
+    - ``bias_correction="none"``: ``r = m / (sqrt(v) + eps)``
+    - ``"published"``: ``r = (m / gamma) / (sqrt(v / sigma) + eps)`` with the rates in use, as in the authors' code. It
+      equals Adam's correction at the first step only; later it is the plain rule with tau rescaled.
+    - ``"adam"``: ``r = (m / (1 - prod(1 - gamma_s))) / (sqrt(v / (1 - prod(1 - sigma_s))) + eps)``, the products over
+      the steps so far.
+
+    Parameters
+    ----------
+    params : weights that are exactly -1 or +1, float32 or float64; or parameter groups of them.
+    gamma : first-moment rate, 0 < gamma <= 1, number or schedule; 1e-7 (paper, base point of the ablation).
+    sigma : second-moment rate, 0 < sigma <= 1, number or schedule; 1e-3 (same).
+    tau : flip threshold, >= 0, number or schedule; 1e-6 (same).
+    eps : added to the root, > 0; 1e-10 (authors' code).
+    bias_correction : see above; "none", with which the paper's best results were made.
+
+    Reference: Suarez-Ramirez, Gonzalez-Mendoza, Chang, Ochoa-Ruiz, Duran-Vega, "A Bop and Beyond: A Second Order
+    Optimizer for Binarized Neural Networks", 2021.
+    """
+
+    def __init__(
+        self,
+        params: Any,
+        *,
+        gamma: Setting = 1e-7,
+        sigma: Setting = 1e-3,
+        tau: Setting = 1e-6,
+        eps: float = EPS,
+        bias_correction: BiasCorrection = "none",
+    ) -> None:
+        if not eps > 0:
+            raise ConfigError(f"Bop2ndOrder: eps > 0; got {eps}")
+        if bias_correction not in get_args(BiasCorrection):
+            known = ", ".join(get_args(BiasCorrection))
+            raise ConfigError(f"Bop2ndOrder: bias_correction is one of {known}; got {bias_correction!r}")
+        rates = {"gamma": gamma, "sigma": sigma, "tau": tau}
+        super().__init__(params, rates, {"eps": eps, "bias_correction": bias_correction})
+
+    def update(self, weight: Tensor, gradient: Tensor, state: dict[str, Any], group: Group) -> Tensor:
+        """The mask of weights to flip."""
+        if not state:
+            state.update(m=torch.zeros_like(weight), v=torch.zeros_like(weight), log_start_m=0.0, log_start_v=0.0)
+        gamma, sigma = group["gamma"], group["sigma"]
+        state["m"], state["v"] = update_moments(gradient, state["m"], state["v"], gamma=gamma, sigma=sigma)
+        state["log_start_m"] += _log_kept(gamma)
+        state["log_start_v"] += _log_kept(sigma)
+        tau: float = group["tau"]
+        return weight * self.statistic(state, group) > tau
+
+    def statistic(self, state: dict[str, Any], group: Group) -> Tensor:
+        """The ratio r."""
+        m_weight = v_weight = 1.0
+        if group["bias_correction"] == "published":
+            m_weight, v_weight = group["gamma"], group["sigma"]
+        elif group["bias_correction"] == "adam":
+            m_weight, v_weight = -math.expm1(state["log_start_m"]), -math.expm1(state["log_start_v"])
+        return flip_ratio(state["m"], state["v"], m_weight=m_weight, v_weight=v_weight, eps=group["eps"])
+
+
+def _log_kept(rate: float) -> float:
+    """log(1 - rate), in logarithms because 1 - 1e-7 loses half its digits."""
+    return math.log1p(-rate) if rate < 1 else -math.inf
