@@ -1,0 +1,75 @@
+"""One row of figures per epoch, kept in a CSV file that is whole at every moment."""
+
+from __future__ import annotations
+
+import csv
+import io
+import time
+from pathlib import Path
+from typing import Any
+
+from lightning.pytorch import Callback, LightningModule, Trainer
+
+from signbit.files import write_bytes_atomically
+
+Row = dict[str, float]
+
+
+def read_rows(path: Path) -> list[Row]:
+    """The rows of a metrics file; none if it does not exist."""
+    if not path.exists():
+        return []
+    with path.open(newline="") as file:
+        return [{key: float(value) for key, value in row.items() if value != ""} for row in csv.DictReader(file)]
+
+
+def format_rows(rows: list[Row]) -> bytes:
+    """CSV text of ``rows``; columns in order of first appearance, a missing figure is an empty cell.
+
+    >>> print(format_rows([{"epoch": 0, "loss": 2.5}, {"epoch": 1, "flips": 0.25}]).decode())
+    epoch,loss,flips
+    0,2.5,
+    1,,0.25
+    <BLANKLINE>
+    """
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(dict.fromkeys(key for row in rows for key in row)), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue().encode()
+
+
+class EpochRecord(Callback):  # type: ignore[misc]
+    """Keeps ``metrics.csv``: epoch (0-based), step, seconds, learning rate, and every metric that was logged.
+
+    Put it after the callbacks whose metrics it shall see. Resuming drops rows of epochs that will be trained again.
+
+    Parameters
+    ----------
+    path : the CSV file.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.rows: list[Row] = []
+        self._started = 0.0
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:  # noqa: ARG002
+        """Take up the rows of the epochs that are behind."""
+        self.rows = [row for row in read_rows(self.path) if row["epoch"] < trainer.current_epoch]
+
+    def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:  # noqa: ARG002
+        """Start the clock."""
+        self._started = time.perf_counter()
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:  # noqa: ARG002
+        """Add this epoch's row and write the file."""
+        row: dict[str, Any] = {
+            "epoch": trainer.current_epoch,
+            "step": trainer.global_step,
+            "seconds": round(time.perf_counter() - self._started, 3),
+            "learning_rate": max(group["lr"] for group in trainer.optimizers[0].param_groups),
+        }
+        row.update({key: value.item() for key, value in trainer.callback_metrics.items()})
+        self.rows.append(row)
+        write_bytes_atomically(self.path, format_rows(self.rows))

@@ -1,0 +1,149 @@
+"""What a run is asked to do: one frozen record, the same from the command line, a recipe and a run's folder."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+
+from signbit.data import DATASETS
+from signbit.data.augment import AUGMENTATIONS
+from signbit.errors import ConfigError
+from signbit.files import write_bytes_atomically
+from signbit.methods import METHODS
+from signbit.models import MODELS
+from signbit.training.rates import SHAPES
+
+PRECISIONS = ("fp32", "bf16")
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """Settings of a training run. ``None`` means: what the method, the data set or the machine has as its default.
+
+    Attributes
+    ----------
+    method, model, data : registered names.
+    data_dir : folder of the data set; default ``$SIGNBIT_DATA`` or ``~/.cache/signbit``.
+    download : fetch missing data files. Default no.
+    epochs : >= 1; default 20.
+    batch_size : >= 1; default 128.
+    learning_rate : peak, > 0; default: the method's.
+    schedule : shape of the learning rate over the run; default: the method's.
+    optimizer : overrides of the method's optimizer settings, by name.
+    model_options : keyword arguments of the model.
+    augment : name of an augmentation; default: the data set's.
+    seed : >= 0; weights, order and augmentation follow from it. Default 0.
+    precision : "fp32" (default) or "bf16": autocast; weights and sums stay float32.
+    compile : compile the training step with torch.compile. Default no.
+    threads : of torch, >= 1; default: as torch is set.
+    out : folder of the run, new or empty; default: ``runs/`` and a name made of data, model, method and time.
+    tensorboard : also write TensorBoard logs. Default yes.
+    """
+
+    method: str = "ste"
+    model: str = "convnet-tiny"
+    data: str = "digits"
+    data_dir: str | None = None
+    download: bool = False
+    epochs: int = 20
+    batch_size: int = 128
+    learning_rate: float | None = None
+    schedule: str | None = None
+    optimizer: Mapping[str, Any] = field(default_factory=dict)
+    model_options: Mapping[str, Any] = field(default_factory=dict)
+    augment: str | None = None
+    seed: int = 0
+    precision: Literal["fp32", "bf16"] = "fp32"
+    compile: bool = False
+    threads: int | None = None
+    out: str | None = None
+    tensorboard: bool = True
+
+    def __post_init__(self) -> None:
+        for key, types in _TYPES.items():
+            value = getattr(self, key)
+            if not _is(value, types):
+                raise ConfigError(f"setting {key!r} must be {' or '.join(map(_type_name, types))}; got {value!r}")
+        for key, least in (("epochs", 1), ("batch_size", 1), ("seed", 0), ("threads", 1)):
+            value = getattr(self, key)
+            if value is not None and value < least:
+                raise ConfigError(f"setting {key!r} must be at least {least}; got {value}")
+        if self.learning_rate is not None and not 0 < self.learning_rate < float("inf"):
+            raise ConfigError(f"setting 'learning_rate' must be a positive number; got {self.learning_rate}")
+        if self.precision not in PRECISIONS:
+            raise ConfigError(f"setting 'precision' must be one of {', '.join(PRECISIONS)}; got {self.precision!r}")
+        for registry, name in (
+            (METHODS, self.method),
+            (MODELS, self.model),
+            (DATASETS, self.data),
+            (SHAPES, self.schedule),
+            (AUGMENTATIONS, self.augment),
+        ):
+            if name is not None:
+                registry[name]
+
+    @staticmethod
+    def from_dict(raw: Mapping[str, Any]) -> RunConfig:
+        """A record from plain data; unknown keys are errors with close matches.
+
+        >>> RunConfig.from_dict({"epoch": 3})
+        Traceback (most recent call last):
+            ...
+        signbit.errors.ConfigError: unknown setting 'epoch'; did you mean 'epochs'? known: augment, batch_size, ...
+        """
+        known = sorted(_TYPES)
+        for key in raw:
+            if key not in known:
+                close = get_close_matches(str(key), known, n=1, cutoff=0.5)
+                hint = f"did you mean {close[0]!r}? " if close else ""
+                raise ConfigError(f"unknown setting {key!r}; {hint}known: {', '.join(known)}")
+        return RunConfig(**raw)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data; the inverse of :meth:`from_dict`."""
+        return asdict(self)
+
+    @staticmethod
+    def from_yaml(path: str | Path) -> RunConfig:
+        """Read a YAML file of settings."""
+        try:
+            raw = yaml.safe_load(Path(path).read_text())
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigError(f"cannot read settings from {path}: {error}") from error
+        except yaml.YAMLError as error:
+            raise ConfigError(f"{path} is not valid YAML: {str(error).replace(chr(10), ' ')}") from error
+        if not isinstance(raw, dict):
+            raise ConfigError(f"{path} must hold 'name: value' lines; got {type(raw).__name__}")
+        return RunConfig.from_dict(raw)
+
+    def to_yaml(self, path: str | Path) -> None:
+        """Write every setting to a YAML file."""
+        write_bytes_atomically(path, yaml.safe_dump(self.to_dict(), sort_keys=False).encode())
+
+
+_NONE = type(None)
+_TYPES: Mapping[str, tuple[type, ...]] = {
+    **dict.fromkeys(("method", "model", "data", "precision"), (str,)),
+    **dict.fromkeys(("data_dir", "schedule", "augment", "out"), (str, _NONE)),
+    **dict.fromkeys(("download", "compile", "tensorboard"), (bool,)),
+    **dict.fromkeys(("epochs", "batch_size", "seed"), (int,)),
+    **dict.fromkeys(("optimizer", "model_options"), (Mapping,)),
+    "threads": (int, _NONE),
+    "learning_rate": (float, int, _NONE),
+}
+assert set(_TYPES) == {f.name for f in fields(RunConfig)}
+
+
+def _is(value: object, types: tuple[type, ...]) -> bool:
+    # bool is an int to isinstance; `epochs: true` is a mistake all the same.
+    return isinstance(value, types) and (bool in types or not isinstance(value, bool))
+
+
+def _type_name(kind: type) -> str:
+    names = {_NONE: "nothing", str: "text", bool: "true or false", int: "an integer", float: "a number"}
+    return names.get(kind, "name: value pairs")
