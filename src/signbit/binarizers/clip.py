@@ -33,7 +33,7 @@ class SignClip(Binarizer):
 
     def forward(self, x: Tensor) -> Tensor:
         """The sign of ``x``."""
-        result: Tensor = _SignClip.apply(x)
+        result: Tensor = _SignClip.apply(x)  # type: ignore[no-untyped-call]
         return result
 
 

@@ -29,7 +29,7 @@ class SignIdentity(Binarizer):
 
     def forward(self, x: Tensor) -> Tensor:
         """The sign of ``x``."""
-        result: Tensor = _SignIdentity.apply(x)
+        result: Tensor = _SignIdentity.apply(x)  # type: ignore[no-untyped-call]
         return result
 
 

@@ -29,7 +29,7 @@ class SignPolynomial(Binarizer):
 
     def forward(self, x: Tensor) -> Tensor:
         """The sign of ``x``."""
-        result: Tensor = _SignPolynomial.apply(x)
+        result: Tensor = _SignPolynomial.apply(x)  # type: ignore[no-untyped-call]
         return result
 
 

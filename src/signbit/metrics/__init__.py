@@ -1,0 +1,5 @@
+"""Flip counts and rates."""
+
+from signbit.metrics.flips import FlipTracker
+
+__all__ = ["FlipTracker"]
