@@ -8,7 +8,8 @@ from typing import Any
 from signbit.alphabet import Alphabet
 from signbit.format.check import check_blob, check_graph
 from signbit.format.graph import OPS, Blob, DType, Graph, Node, Value
-from signbit.format.shapes import RuleError, infer
+from signbit.format.rules import RuleError
+from signbit.format.shapes import infer
 
 _DEFAULTS = {
     "stride_h": 1, "stride_w": 1, "dilation_h": 1, "dilation_w": 1, "groups": 1, "pad_value": 0,

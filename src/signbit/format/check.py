@@ -8,7 +8,8 @@ import numpy as np
 
 from signbit.format.graph import OPS, Bits, Blob, DType, Graph, Node, Value
 from signbit.format.layout import MAX_BLOB_EXTENT, MAX_NODES, MAX_RANK, MAX_VALUES
-from signbit.format.shapes import RuleError, check_extent, infer
+from signbit.format.rules import RuleError, check_extent
+from signbit.format.shapes import infer
 
 _FLOAT_MAX = float(np.finfo(np.float32).max)
 
@@ -77,10 +78,7 @@ def first_bad_byte(blob: Blob) -> tuple[int, str] | None:
 def _check_value(index: int, value: Value) -> None:
     if (value.dtype is DType.BITS) != (value.alphabet is not None):
         raise RuleError("bits have an alphabet and nothing else has", "value", "alphabet", index)
-    try:
-        check_extent(value.shape)
-    except RuleError as error:
-        raise RuleError(error.message, "value", "shape", index) from None
+    check_extent(value.shape, "value", "shape", index)
 
 
 def _check_node(index: int, node: Node, graph: Graph, known: set[int]) -> None:

@@ -15,7 +15,7 @@ from signbit.files import write_bytes_atomically
 from signbit.format import layout
 from signbit.format.check import check_blob, check_graph, first_bad_byte
 from signbit.format.graph import OPS, Bits, Blob, DType, Graph, Node, blob_dtype
-from signbit.format.shapes import RuleError
+from signbit.format.rules import RuleError
 
 
 def write(graph: Graph, path: str | os.PathLike[str]) -> int:
