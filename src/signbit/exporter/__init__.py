@@ -1,1 +1,7 @@
 """The bridge from torch to the ``.sbn`` file: trace -> fold -> lower -> verify."""
+
+from signbit.exporter.bridge import export, lower_model
+from signbit.exporter.report import ExportReport, LayerRow
+from signbit.exporter.verify import Verification
+
+__all__ = ["ExportReport", "LayerRow", "Verification", "export", "lower_model"]

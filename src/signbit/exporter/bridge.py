@@ -1,0 +1,77 @@
+"""``signbit.export``: the passes in order, and nothing on the disk before the last of them succeeded."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+
+import signbit
+from signbit.errors import ExportError
+from signbit.exporter.lower import lower
+from signbit.exporter.report import ExportReport, make_report
+from signbit.exporter.verify import verify
+from signbit.files import write_bytes_atomically
+from signbit.format import Graph, write_bytes
+
+
+def export(
+    model: nn.Module,
+    example_input: Tensor,
+    path: str | os.PathLike[str],
+    *,
+    data: Tensor | npt.NDArray[Any] | None = None,
+    metadata: Mapping[str, Any] | None = None,
+) -> ExportReport:
+    """Write ``model`` as a ``.sbn`` file that computes the same, and say what became of every layer.
+
+    Binary layers are packed to one bit a weight; batch norms, scales and clamps before a sign become thresholds;
+    what stays float is listed with the reason. The model is exported as in evaluation mode and left as it was.
+    The file is run on the given images and compared with torch before it is written.
+
+    Parameters
+    ----------
+    model : made of signbit layers, ``torch.nn`` modules, ``+`` and ``torch.flatten(x, 1)``.
+    example_input : ``[N, C, H, W]`` float32, N >= 1, scaled as the network expects it.
+    path : the file to write; replaced whole if it exists.
+    data : more images ``[N, C, H, W]`` to verify on; default none.
+    metadata : what docs/format.md lists: ``labels``, ``input`` (``mean``, ``std``, ``mode``), ``model``, ``method``.
+
+    Errors
+    ------
+    ExportError : a module or operation has no counterpart in the file, or the results differ beyond rounding.
+    SignbitError : the file cannot be written.
+    """
+    images = _images(example_input, "example_input")
+    if data is not None:
+        extra = _images(data, "data")
+        if extra.shape[1:] != images.shape[1:]:
+            raise ExportError(f"data holds images {list(extra.shape[1:])}, example_input {list(images.shape[1:])}")
+        images = torch.cat([images, extra])
+    lowered = lower(model, images, {"producer": f"signbit {signbit.__version__}", **(metadata or {})})
+    content = write_bytes(lowered.graph)
+    verification = verify(model, content, images)
+    write_bytes_atomically(path, content)
+    return make_report(path, len(content), model, lowered, verification)
+
+
+def lower_model(model: nn.Module, example_input: Tensor) -> Graph:
+    """The graph that :func:`export` would write, neither verified nor written."""
+    return lower(model, example_input).graph
+
+
+def _images(images: Tensor | npt.NDArray[Any], what: str) -> Tensor:
+    tensor = torch.as_tensor(images).detach().cpu()
+    if tensor.dim() != 4 or len(tensor) < 1 or not tensor.is_floating_point():
+        raise ExportError(
+            f"{what} is {list(tensor.shape)} of {str(tensor.dtype).removeprefix('torch.')}; "
+            "a batch of float images [N, C, H, W], N >= 1, is needed"
+        )
+    if not np.isfinite(tensor.numpy()).all():
+        raise ExportError(f"{what} holds NaN or infinity; give images as the network sees them in training")
+    return tensor.float()
