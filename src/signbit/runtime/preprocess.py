@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import struct
 from collections.abc import Mapping
 from typing import Any
 
@@ -22,7 +23,7 @@ def prepare(pixels: npt.NDArray[np.uint8], metadata: Mapping[str, Any], input_sh
 
     Parameters
     ----------
-    pixels : uint8 ``[N, H, W, C]`` or ``[N, C, H, W]`` with the channels in the order of the network (RGB, or one grey);
+    pixels : uint8 ``[N, H, W, C]`` or ``[N, C, H, W]``, channels in the order of the network (RGB, or one grey);
         where both readings fit, the second is taken.
     metadata : a file's metadata; without ``input`` there, mean is 0 and std is 1.
     input_shape : ``(C, H, W)`` of the network.
@@ -83,7 +84,7 @@ def load_image(
     try:
         with Image.open(path) as opened:
             image = ImageOps.exif_transpose(opened).convert(mode)
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+    except (OSError, ValueError, SyntaxError, EOFError, struct.error, Image.DecompressionBombError) as error:
         reason = getattr(error, "strerror", None) or "it is not an image, or damaged"
         raise DataError(f"cannot read {path}: {reason}; give a PNG, JPEG or another file that Pillow reads") from error
     if image.size != (width, height):

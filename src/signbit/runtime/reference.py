@@ -107,7 +107,8 @@ def _threshold(node: Node, inputs: list[Array], output: Value) -> Array:
 def _max_pool2d(node: Node, inputs: list[Array], output: Value) -> Array:
     x = inputs[0]
     least = {DType.F32: -np.inf, DType.I32: np.iinfo(np.int32).min, DType.BITS: -1}[output.dtype]
-    return functools.reduce(np.maximum, (seen for _, _, seen in _taps(node, x, output, least)))
+    largest: Array = functools.reduce(np.maximum, (seen for _, _, seen in _taps(node, x, output, least)))
+    return largest
 
 
 def _avg_pool2d(node: Node, inputs: list[Array], output: Value) -> Array:
@@ -130,7 +131,8 @@ def _add(_: Node, inputs: list[Array], __: Value) -> Array:
 
 
 def _clamp(node: Node, inputs: list[Array], _: Value) -> Array:
-    return np.clip(inputs[0], np.float32(node.scalars["low"]), np.float32(node.scalars["high"]))
+    low, high = np.float32(node.scalars["low"]), np.float32(node.scalars["high"])
+    return np.minimum(np.maximum(inputs[0], low), high)
 
 
 def _prelu(node: Node, inputs: list[Array], _: Value) -> Array:
