@@ -1,0 +1,47 @@
+#include "base/cpu.h"
+
+#if defined(__x86_64__)
+#include <cpuid.h>
+#endif
+
+namespace sbn {
+namespace {
+
+#if defined(__x86_64__)
+constexpr unsigned long long kXcr0Ymm = 0x6;   // SSE and AVX state
+constexpr unsigned long long kXcr0Zmm = 0xE6;  // and mask registers, upper zmm halves, zmm16-31
+
+unsigned long long xcr0() {
+    unsigned eax = 0, edx = 0;
+    __asm__ volatile("xgetbv" : "=a"(eax), "=d"(edx) : "c"(0));
+    return (static_cast<unsigned long long>(edx) << 32) | eax;
+}
+
+CpuFeatures detect() {
+    CpuFeatures found;
+    unsigned eax = 0, ebx = 0, ecx = 0, edx = 0;
+    if (!__get_cpuid(1, &eax, &ebx, &ecx, &edx)) return found;
+    const bool os_saves = (ecx & bit_OSXSAVE) != 0 && (ecx & bit_AVX) != 0;
+    const bool fma = (ecx & bit_FMA) != 0;
+    if (!os_saves || !__get_cpuid_count(7, 0, &eax, &ebx, &ecx, &edx)) return found;
+    const unsigned long long state = xcr0();
+    found.avx2_fma = fma && (ebx & bit_AVX2) != 0 && (state & kXcr0Ymm) == kXcr0Ymm;
+    const unsigned needed = bit_AVX512F | bit_AVX512BW | bit_AVX512VL;
+    found.avx512_vpopcntdq = found.avx2_fma && (ebx & needed) == needed && (ecx & bit_AVX512VPOPCNTDQ) != 0 &&
+                             (state & kXcr0Zmm) == kXcr0Zmm;
+    return found;
+}
+#else
+CpuFeatures detect() {
+    return {};
+}
+#endif
+
+}  // namespace
+
+const CpuFeatures& cpu_features() {
+    static const CpuFeatures features = detect();
+    return features;
+}
+
+}  // namespace sbn

@@ -1,0 +1,254 @@
+// binary_conv2d: rows of taps (im2col) times filters, by the bgemm family.
+//
+// The bits of a row are dense: kh * kw * C/groups of them and only the last word is padded, in the order of the weight
+// rows in the file. A tap outside the image puts zeros there. What these zeros should have counted depends on which
+// taps are outside and on the filter, not on the image, so it is a table:
+//
+//     d = base[row part][column part][o] - s * popcount(a xor w),      s = 2 for {-1,+1}, 1 for {0,1}
+//
+// With K bits a row, per filter: T = popcount(w), P = popcount of w over the taps outside, Z = bits of the taps outside
+//     {-1,+1}, pad  0:  base = K - Z + 2 P            (outside taps count nothing)
+//     {-1,+1}, pad -1:  base = K                      (a zero bit is -1 already)
+//     {-1,+1}, pad +1:  base = K - 2 Z + 4 P          (take back -w, add +w)
+//     {0,1},   pad  0:  base = T                      (a zero bit is 0 already)
+//     {0,1},   pad +1:  base = T - Z + 2 P            (add w over the taps outside)
+// All of them are below 2^27 in magnitude because K <= 2^24.
+#include <bit>
+#include <cstring>
+
+#include "base/parallel.h"
+#include "graph/operation.h"
+#include "graph/window.h"
+
+namespace sbn {
+namespace {
+
+constexpr std::size_t kRowBlockBytes = 16 << 10;  // rows of taps at a time: half of a usual L1 data cache
+constexpr std::size_t kMaxRowBlock = 64;
+
+std::size_t to_size(std::int64_t n) {
+    return static_cast<std::size_t>(n);
+}
+
+class BinaryConv final : public Operation {
+  public:
+    explicit BinaryConv(const Build& build)
+        : kernel_(build.tier.bgemm),
+          window_(Window::of(build.graph, build.node)),
+          channels_(build.in().c),
+          filters_(build.out().c),
+          groups_(to_size(build.node.attributes[10])),
+          alphabet_(build.in().alphabet),
+          pad_value_(build.node.attributes[11]),
+          row_parts_(axis_parts(window_.h)),
+          column_parts_(axis_parts(window_.w)) {
+        group_channels_ = channels_ / groups_;
+        group_filters_ = filters_ / groups_;
+        bits_ = to_size(window_.taps()) * group_channels_;
+        row_words_ = words_for(bits_);
+        k_words_ = ceil_div(bits_, 32);
+        panels_ = ceil_div(group_filters_, kernel_.lanes);
+        const Axis &h = window_.h, &w = window_.w;
+        direct_ = groups_ == 1 && window_.taps() == 1 && h.stride == 1 && w.stride == 1 && h.in == h.out &&
+                  w.in == w.out && h.pad == 0 && w.pad == 0;
+        row_block_ = std::clamp<std::size_t>(kRowBlockBytes / (row_words_ * 8), 4, kMaxRowBlock);
+        build.budget.take(groups_ * panels_ * kernel_.lanes, k_words_ * sizeof(std::uint32_t), build.node);
+        build.budget.take(row_parts_.size() * column_parts_.size(), filters_ * sizeof(std::int32_t), build.node);
+        pack_weights(*build.node.blobs[0]);
+    }
+
+    std::size_t scratch_bytes() const override { return direct_ ? 0 : row_block_ * row_words_ * 8; }
+
+    void run(const Call& call) const override {
+        const std::size_t pixels = call.batch * to_size(window_.h.out * window_.w.out);
+        const int threads = call.threads_for(pixels * filters_ * k_words_ / 4);
+        const std::size_t all_panels = groups_ * panels_;
+        if (pixels >= 4 * static_cast<std::size_t>(threads))
+            parallel_for(threads, pixels, [&](int part, std::size_t begin, std::size_t end) {
+                block(call, part, begin, end, 0, all_panels);
+            });
+        else
+            parallel_for(threads, all_panels, [&](int part, std::size_t begin, std::size_t end) {
+                block(call, part, 0, pixels, begin, end);
+            });
+    }
+
+  private:
+    void pack_weights(const Blob& weight) {
+        const std::size_t lanes = kernel_.lanes;
+        weights_.assign(groups_ * panels_ * lanes * k_words_, 0);
+        base_.resize(row_parts_.size() * column_parts_.size() * filters_);
+        for (std::size_t o = 0; o < filters_; ++o) {
+            const std::vector<std::uint64_t> row = weight.row_words(o);
+            const std::size_t group = o / group_filters_, channel = o % group_filters_;
+            std::uint32_t* panel = weights_.data() + (group * panels_ + channel / lanes) * lanes * k_words_;
+            for (std::size_t k = 0; k < k_words_; ++k)
+                panel[k * lanes + channel % lanes] = static_cast<std::uint32_t>(row[k / 2] >> (32 * (k % 2)));
+            fill_base(row.data(), o);
+        }
+    }
+
+    // base_ of one filter. counts[y][x] = ones of the filter over the taps above y and left of x.
+    void fill_base(const std::uint64_t* filter, std::size_t o) {
+        const std::size_t kh = to_size(window_.h.kernel), kw = to_size(window_.w.kernel), stride = kw + 1;
+        std::vector<std::int32_t> counts((kh + 1) * stride);
+        for (std::size_t y = 0; y < kh; ++y)
+            for (std::size_t x = 0; x < kw; ++x)
+                counts[(y + 1) * stride + x + 1] = counts[(y + 1) * stride + x] + counts[y * stride + x + 1] -
+                                                   counts[y * stride + x] +
+                                                   ones(filter, (y * kw + x) * group_channels_);
+        const auto total = counts.back(), k = static_cast<std::int32_t>(bits_);
+        std::int32_t* base = base_.data() + o;
+        for (const AxisPart& row : row_parts_)
+            for (const AxisPart& column : column_parts_) {
+                const std::size_t y0 = to_size(row.inside.begin), y1 = to_size(row.inside.end);
+                const std::size_t x0 = to_size(column.inside.begin), x1 = to_size(column.inside.end);
+                const std::int32_t inside = counts[y1 * stride + x1] - counts[y0 * stride + x1] -
+                                            counts[y1 * stride + x0] + counts[y0 * stride + x0];
+                const std::int32_t p = total - inside;
+                const std::int32_t z = k - static_cast<std::int32_t>((y1 - y0) * (x1 - x0) * group_channels_);
+                if (alphabet_ == Alphabet::ZeroOne)
+                    *base = pad_value_ == 0 ? total : total - z + 2 * p;
+                else
+                    *base = pad_value_ == 0 ? k - z + 2 * p : pad_value_ < 0 ? k : k - 2 * z + 4 * p;
+                base += filters_;
+            }
+    }
+
+    std::int32_t ones(const std::uint64_t* filter, std::size_t at) const {
+        std::int32_t count = 0;
+        for (std::size_t left = group_channels_; left > 0;) {
+            const std::size_t n = std::min(left, kWordBits);
+            count += std::popcount(read_bits(filter, at, n));
+            at += n;
+            left -= n;
+        }
+        return count;
+    }
+
+    // Output pixels [begin, end) of the batch, weight panels [first, last) counted over all groups.
+    void block(const Call& call, int part, std::size_t begin, std::size_t end, std::size_t first,
+               std::size_t last) const {
+        const auto* image = call.in<std::uint64_t>();
+        const std::size_t pixel_words = words_for(channels_);
+        for (std::size_t pixel = begin; pixel < end; pixel += row_block_) {
+            const std::size_t rows = std::min(row_block_, end - pixel);
+            for (std::size_t group = first / panels_; group * panels_ < last; ++group) {
+                const std::uint64_t* taps = image + pixel * pixel_words;
+                if (!direct_) {
+                    auto* scratch = call.scratch_of<std::uint64_t>(part);
+                    gather(image, pixel, rows, group * group_channels_, scratch);
+                    taps = scratch;
+                }
+                const std::size_t from = std::max(first, group * panels_) - group * panels_;
+                const std::size_t to = std::min(last, (group + 1) * panels_) - group * panels_;
+                const std::size_t column = from * kernel_.lanes,
+                                  columns = std::min(to * kernel_.lanes, group_filters_) - column;
+                const std::size_t at = group * group_filters_ + column;
+                kernel_.run(reinterpret_cast<const std::uint32_t*>(taps), 2 * row_words_, rows,
+                            weights_.data() + (group * panels_ + from) * kernel_.lanes * k_words_, columns, k_words_,
+                            call.out<std::int32_t>() + pixel * filters_ + at, filters_);
+                finish(call.out<std::int32_t>(), pixel, rows, at, columns);
+            }
+        }
+    }
+
+    // Rows of taps of one group for consecutive output pixels.
+    void gather(const std::uint64_t* batch, std::size_t pixel, std::size_t rows, std::size_t channel,
+                std::uint64_t* out) const {
+        const Axis &h = window_.h, &w = window_.w;
+        const std::size_t pixel_words = words_for(channels_);
+        const bool whole_words = groups_ == 1 && channels_ % kWordBits == 0;
+        const bool one_word = groups_ == 1 && channels_ <= kWordBits;
+        PixelCursor at(window_, static_cast<std::int64_t>(pixel));
+        for (std::size_t r = 0; r < rows; ++r, at.next(), out += row_words_) {
+            const Taps ys = h.inside(at.y), xs = w.inside(at.x);
+            const std::uint64_t* image = batch + to_size(at.image * h.in * w.in) * pixel_words;
+            if (whole_words) {
+                gather_words(image, at, ys, xs, out);
+                continue;
+            }
+            BitWriter writer(out);
+            for (std::int64_t y = 0; y < h.kernel; ++y) {
+                if (y < ys.begin || y >= ys.end) {
+                    writer.append_zeros(to_size(w.kernel) * group_channels_);
+                    continue;
+                }
+                const std::int64_t row = (h.origin(at.y) + y * h.dilation) * w.in + w.origin(at.x);
+                writer.append_zeros(to_size(xs.begin) * group_channels_);
+                for (std::int64_t x = xs.begin; x < xs.end; ++x) {
+                    const std::uint64_t* source = image + to_size(row + x * w.dilation) * pixel_words;
+                    if (one_word)
+                        writer.append(*source, group_channels_);
+                    else
+                        writer.append_row(source, channel, group_channels_);
+                }
+                writer.append_zeros(to_size(w.kernel - xs.end) * group_channels_);
+            }
+            writer.finish();
+        }
+    }
+
+    // Channels fill whole words: taps are copied, neighbours at once.
+    void gather_words(const std::uint64_t* image, const PixelCursor& at, Taps ys, Taps xs, std::uint64_t* out) const {
+        const Axis &h = window_.h, &w = window_.w;
+        const std::size_t n = words_for(channels_);
+        if (ys.size() < h.kernel || xs.size() < w.kernel) std::memset(out, 0, row_words_ * 8);
+        for (std::int64_t y = ys.begin; y < ys.end; ++y) {
+            const std::int64_t row = (h.origin(at.y) + y * h.dilation) * w.in + w.origin(at.x);
+            std::uint64_t* target = out + to_size(y * w.kernel) * n;
+            if (w.dilation == 1) {
+                std::memcpy(target + to_size(xs.begin) * n, image + to_size(row + xs.begin) * n,
+                            to_size(xs.size()) * n * 8);
+                continue;
+            }
+            for (std::int64_t x = xs.begin; x < xs.end; ++x)
+                std::memcpy(target + to_size(x) * n, image + to_size(row + x * w.dilation) * n, n * 8);
+        }
+    }
+
+    // Popcounts to products, in place: channels [channel, channel + n) of consecutive output pixels.
+    void finish(std::int32_t* batch, std::size_t pixel, std::size_t rows, std::size_t channel, std::size_t n) const {
+        const int shift = alphabet_ == Alphabet::Pm1 ? 1 : 0;
+        PixelCursor at(window_, static_cast<std::int64_t>(pixel));
+        std::size_t row_part = part_of(row_parts_, at.y), column_part = part_of(column_parts_, at.x);
+        for (std::size_t r = 0; r < rows; ++r) {
+            const std::int32_t* base =
+                base_.data() + (row_part * column_parts_.size() + column_part) * filters_ + channel;
+            std::int32_t* out = batch + (pixel + r) * filters_ + channel;
+            for (std::size_t i = 0; i < n; ++i) out[i] = base[i] - (out[i] << shift);
+            at.next();
+            if (at.x == 0) {
+                row_part = part_of(row_parts_, at.y);
+                column_part = 0;
+            } else if (column_part + 1 < column_parts_.size() && column_parts_[column_part + 1].first == at.x) {
+                ++column_part;
+            }
+        }
+    }
+
+    static std::size_t part_of(const std::vector<AxisPart>& parts, std::int64_t position) {
+        const auto after = std::upper_bound(parts.begin(), parts.end(), position,
+                                            [](std::int64_t p, const AxisPart& part) { return p < part.first; });
+        return to_size(after - parts.begin()) - 1;
+    }
+
+    const BgemmKernel& kernel_;
+    Window window_;
+    std::size_t channels_, filters_, groups_;
+    Alphabet alphabet_;
+    std::int32_t pad_value_;
+    std::vector<AxisPart> row_parts_, column_parts_;
+    std::size_t group_channels_, group_filters_, bits_, row_words_, k_words_, panels_, row_block_;
+    bool direct_;
+    AlignedVector<std::uint32_t> weights_;
+    std::vector<std::int32_t> base_;  // [row part][column part][filter]
+};
+
+}  // namespace
+
+std::unique_ptr<Operation> make_binary_conv(const Build& build) {
+    return std::make_unique<BinaryConv>(build);
+}
+
+}  // namespace sbn

@@ -1,0 +1,129 @@
+// conv2d: rows of taps (im2col) times filters, by the sgemm family. Binary weights are expanded to -1 / +1.
+#include <cstring>
+
+#include "base/parallel.h"
+#include "graph/operation.h"
+#include "graph/window.h"
+
+namespace sbn {
+namespace {
+
+constexpr std::size_t kRowBlockBytes = 64 << 10;
+constexpr std::size_t kMaxRowBlock = 64;
+
+std::size_t to_size(std::int64_t n) {
+    return static_cast<std::size_t>(n);
+}
+
+class FloatConv final : public Operation {
+  public:
+    explicit FloatConv(const Build& build)
+        : kernel_(build.tier.sgemm),
+          window_(Window::of(build.graph, build.node)),
+          channels_(build.in().c),
+          filters_(build.out().c),
+          groups_(to_size(build.node.attributes[10])) {
+        group_channels_ = channels_ / groups_;
+        group_filters_ = filters_ / groups_;
+        k_ = to_size(window_.taps()) * group_channels_;
+        panels_ = ceil_div(group_filters_, kernel_.lanes);
+        const Axis &h = window_.h, &w = window_.w;
+        direct_ = groups_ == 1 && window_.taps() == 1 && h.stride == 1 && w.stride == 1 && h.in == h.out &&
+                  w.in == w.out && h.pad == 0 && w.pad == 0;
+        row_block_ = std::clamp<std::size_t>(kRowBlockBytes / (k_ * sizeof(float)), 4, kMaxRowBlock);
+        build.budget.take(groups_ * panels_ * kernel_.lanes, (k_ + 1) * sizeof(float), build.node);
+        pack(*build.node.blobs[0], build.node.blobs[1]);
+    }
+
+    std::size_t scratch_bytes() const override { return direct_ ? 0 : row_block_ * k_ * sizeof(float); }
+
+    void run(const Call& call) const override {
+        const std::size_t pixels = call.batch * to_size(window_.h.out * window_.w.out);
+        const int threads = call.threads_for(pixels * filters_ * k_ / 4);
+        const std::size_t all_panels = groups_ * panels_;
+        if (pixels >= 4 * static_cast<std::size_t>(threads))
+            parallel_for(threads, pixels, [&](int part, std::size_t begin, std::size_t end) {
+                block(call, part, begin, end, 0, all_panels);
+            });
+        else
+            parallel_for(threads, all_panels, [&](int part, std::size_t begin, std::size_t end) {
+                block(call, part, 0, pixels, begin, end);
+            });
+    }
+
+  private:
+    void pack(const Blob& weight, const Blob* bias) {
+        const std::size_t lanes = kernel_.lanes;
+        weights_.assign(groups_ * panels_ * lanes * k_, 0.0f);
+        bias_.assign(groups_ * panels_ * lanes, 0.0f);
+        for (std::size_t o = 0; o < filters_; ++o) {
+            const std::size_t group = o / group_filters_, channel = o % group_filters_;
+            float* panel = weights_.data() + (group * panels_ + channel / lanes) * lanes * k_ + channel % lanes;
+            for (std::size_t i = 0; i < k_; ++i) {
+                float w = weight.dtype == DType::Bits && weight.bit(o, i) ? 1.0f : -1.0f;
+                if (weight.dtype == DType::F32) std::memcpy(&w, weight.data.data() + (o * k_ + i) * sizeof w, sizeof w);
+                panel[i * lanes] = w;
+            }
+            if (bias != nullptr)
+                std::memcpy(&bias_[group * panels_ * lanes + channel], bias->data.data() + o * sizeof(float),
+                            sizeof(float));
+        }
+    }
+
+    // Output pixels [begin, end) of the batch, weight panels [first, last) counted over all groups.
+    void block(const Call& call, int part, std::size_t begin, std::size_t end, std::size_t first,
+               std::size_t last) const {
+        for (std::size_t pixel = begin; pixel < end; pixel += row_block_) {
+            const std::size_t rows = std::min(row_block_, end - pixel);
+            for (std::size_t group = first / panels_; group * panels_ < last; ++group) {
+                const float* taps = call.in<float>() + pixel * channels_;
+                if (!direct_) {
+                    auto* scratch = call.scratch_of<float>(part);
+                    gather(call.in<float>(), pixel, rows, group * group_channels_, scratch);
+                    taps = scratch;
+                }
+                const std::size_t from = std::max(first, group * panels_), to = std::min(last, (group + 1) * panels_);
+                const std::size_t column = (from - group * panels_) * kernel_.lanes;
+                const std::size_t columns = std::min((to - group * panels_) * kernel_.lanes, group_filters_) - column;
+                kernel_.run(taps, k_, rows, weights_.data() + from * kernel_.lanes * k_,
+                            bias_.data() + from * kernel_.lanes, columns, k_,
+                            call.out<float>() + pixel * filters_ + group * group_filters_ + column, filters_);
+            }
+        }
+    }
+
+    // Rows of taps of one group for consecutive output pixels.
+    void gather(const float* batch, std::size_t pixel, std::size_t rows, std::size_t channel, float* out) const {
+        const Axis &h = window_.h, &w = window_.w;
+        const bool neighbours = w.dilation == 1 && groups_ == 1;
+        const std::size_t n = group_channels_;
+        PixelCursor at(window_, static_cast<std::int64_t>(pixel));
+        for (std::size_t r = 0; r < rows; ++r, at.next(), out += k_) {
+            const Taps ys = h.inside(at.y), xs = w.inside(at.x);
+            if (ys.size() < h.kernel || xs.size() < w.kernel) std::memset(out, 0, k_ * sizeof(float));
+            for (std::int64_t y = ys.begin; y < ys.end; ++y) {
+                const std::int64_t row = (at.image * h.in + h.origin(at.y) + y * h.dilation) * w.in + w.origin(at.x);
+                float* target = out + to_size(y * w.kernel) * n;
+                const std::size_t step = neighbours ? to_size(xs.size()) : 1;
+                for (std::int64_t x = xs.begin; x < xs.end; x += static_cast<std::int64_t>(step))
+                    std::memcpy(target + to_size(x) * n, batch + to_size(row + x * w.dilation) * channels_ + channel,
+                                step * n * sizeof(float));
+            }
+        }
+    }
+
+    const SgemmKernel& kernel_;
+    Window window_;
+    std::size_t channels_, filters_, groups_;
+    std::size_t group_channels_, group_filters_, k_, panels_, row_block_;
+    bool direct_;
+    AlignedVector<float> weights_, bias_;
+};
+
+}  // namespace
+
+std::unique_ptr<Operation> make_float_conv(const Build& build) {
+    return std::make_unique<FloatConv>(build);
+}
+
+}  // namespace sbn

@@ -1,0 +1,108 @@
+// One node made ready to run: parameters repacked for one tier, nothing left to check.
+#pragma once
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <new>
+#include <vector>
+
+#include "base/bits.h"
+#include "base/errors.h"
+#include "graph/file.h"
+#include "kernels/tiers.h"
+
+namespace sbn {
+
+// Every buffer and its every image starts at such an address.
+inline constexpr std::size_t kBufferAlignment = 64;
+
+template <class T>
+struct AlignedAllocator {
+    using value_type = T;
+    AlignedAllocator() = default;
+    template <class U>
+    AlignedAllocator(const AlignedAllocator<U>&) {}
+    T* allocate(std::size_t n) {
+        return static_cast<T*>(::operator new(n * sizeof(T), std::align_val_t{kBufferAlignment}));
+    }
+    void deallocate(T* p, std::size_t) { ::operator delete(p, std::align_val_t{kBufferAlignment}); }
+    template <class U>
+    bool operator==(const AlignedAllocator<U>&) const {
+        return true;
+    }
+};
+
+template <class T>
+using AlignedVector = std::vector<T, AlignedAllocator<T>>;
+
+// Memory that parameters may take once repacked: a file cannot make a small reader large.
+class Budget final {
+  public:
+    explicit Budget(std::size_t file_bytes) : left_(kTimesFile * file_bytes + kSlack) {}
+
+    void take(std::size_t count, std::size_t size, const Node& node) {
+        if (count > left_ / size) throw FormatError("the weights unpack to more than 256 times the file", node.offset);
+        left_ -= count * size;
+    }
+
+  private:
+    static constexpr std::size_t kTimesFile = 256, kSlack = std::size_t{16} << 20;
+    std::size_t left_;
+};
+
+struct Call {
+    std::size_t batch;
+    const void* inputs[2];
+    void* output;
+    int threads;
+    std::byte* scratch;  // threads parts of scratch_stride bytes each, 64-byte aligned
+    std::size_t scratch_stride;
+
+    template <class T>
+    const T* in(std::size_t i = 0) const {
+        return static_cast<const T*>(inputs[i]);
+    }
+    template <class T>
+    T* out() const {
+        return static_cast<T*>(output);
+    }
+    template <class T>
+    T* scratch_of(int part) const {
+        return reinterpret_cast<T*>(scratch + static_cast<std::size_t>(part) * scratch_stride);
+    }
+
+    // Threads worth waking for this many elementary steps.
+    int threads_for(std::size_t steps) const {
+        constexpr std::size_t kStepsPerThread = 16384;
+        const std::size_t useful = 1 + steps / kStepsPerThread;
+        return useful < static_cast<std::size_t>(threads) ? static_cast<int>(useful) : threads;
+    }
+};
+
+class Operation {
+  public:
+    virtual ~Operation() = default;
+    virtual void run(const Call& call) const = 0;
+    // Working memory that each thread needs.
+    virtual std::size_t scratch_bytes() const { return 0; }
+    // The output may be the first input's memory (or, for add, either's).
+    virtual bool in_place() const { return false; }
+};
+
+struct Build {
+    const Graph& graph;
+    const Node& node;
+    const Tier& tier;
+    Budget& budget;
+
+    const Value& in(std::size_t i = 0) const { return graph.in(node, i); }
+    const Value& out() const { return graph.out(node); }
+};
+
+std::unique_ptr<Operation> make_binary_conv(const Build& build);
+std::unique_ptr<Operation> make_float_conv(const Build& build);
+std::unique_ptr<Operation> make_pointwise(const Build& build);  // affine, threshold, add, clamp, prelu
+std::unique_ptr<Operation> make_pool(const Build& build);       // max, average
+std::unique_ptr<Operation> make_reshape(const Build& build);    // flatten, subsample, pad_channels
+
+}  // namespace sbn

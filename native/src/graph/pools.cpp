@@ -1,0 +1,85 @@
+// max_pool2d and avg_pool2d. The maximum of bits is their or, in both alphabets.
+#include <algorithm>
+
+#include "base/parallel.h"
+#include "graph/operation.h"
+#include "graph/window.h"
+
+namespace sbn {
+namespace {
+
+std::size_t to_size(std::int64_t n) {
+    return static_cast<std::size_t>(n);
+}
+
+struct Maximum {
+    template <class T>
+    static T merge(T a, T b) {
+        return std::max(a, b);
+    }
+    static std::uint64_t merge(std::uint64_t a, std::uint64_t b) { return a | b; }
+};
+
+struct Sum {
+    static float merge(float a, float b) { return a + b; }
+};
+
+// T is what one pixel holds `width` of: channels, or words of them.
+template <class T, class Merge>
+class Pool final : public Operation {
+  public:
+    explicit Pool(const Build& build)
+        : window_(Window::of(build.graph, build.node)),
+          width_(build.in().pixel_bytes() / sizeof(T)),
+          count_padding_(build.node.attributes[10] == 1) {}
+
+    void run(const Call& call) const override {
+        const std::size_t pixels = call.batch * to_size(window_.h.out * window_.w.out);
+        parallel_for(call.threads_for(pixels * width_ * to_size(window_.taps())), pixels,
+                     [&](int, std::size_t begin, std::size_t end) {
+                         PixelCursor at(window_, static_cast<std::int64_t>(begin));
+                         for (std::size_t pixel = begin; pixel < end; ++pixel, at.next())
+                             one(call.in<T>(), at, call.out<T>() + pixel * width_);
+                     });
+    }
+
+  private:
+    void one(const T* batch, const PixelCursor& at, T* out) const {
+        const Axis &h = window_.h, &w = window_.w;
+        const Taps ys = h.inside(at.y), xs = w.inside(at.x);
+        bool first = true;
+        for (std::int64_t y = ys.begin; y < ys.end; ++y)
+            for (std::int64_t x = xs.begin; x < xs.end; ++x, first = false) {
+                const T* in =
+                    batch + to_size((at.image * h.in + h.origin(at.y) + y) * w.in + w.origin(at.x) + x) * width_;
+                if (first)
+                    std::copy_n(in, width_, out);
+                else
+                    for (std::size_t i = 0; i < width_; ++i) out[i] = Merge::merge(out[i], in[i]);
+            }
+        if constexpr (std::is_same_v<Merge, Sum>) {
+            const auto taps = static_cast<float>(count_padding_ ? window_.taps() : ys.size() * xs.size());
+            for (std::size_t i = 0; i < width_; ++i) out[i] /= taps;
+        }
+    }
+
+    const Window window_;
+    const std::size_t width_;
+    const bool count_padding_;
+};
+
+}  // namespace
+
+std::unique_ptr<Operation> make_pool(const Build& build) {
+    if (build.node.op == Op::AvgPool2d) return std::make_unique<Pool<float, Sum>>(build);
+    switch (build.in().dtype) {
+        case DType::F32:
+            return std::make_unique<Pool<float, Maximum>>(build);
+        case DType::I32:
+            return std::make_unique<Pool<std::int32_t, Maximum>>(build);
+        default:
+            return std::make_unique<Pool<std::uint64_t, Maximum>>(build);
+    }
+}
+
+}  // namespace sbn

@@ -1,0 +1,161 @@
+#include "graph/program.h"
+
+#include <algorithm>
+#include <chrono>
+
+#include "base/parallel.h"
+
+namespace sbn {
+namespace {
+
+// Images are run together as long as their values stay within this: more share the reading of weights, fewer stay in
+// cache.
+constexpr std::size_t kBatchBytes = std::size_t{4} << 20;
+constexpr std::size_t kMaxBatch = 64;
+
+int checked_threads(int threads) {
+    if (threads < 1 || threads > kMaxThreads)
+        throw ConfigError("threads is 1 .. " + std::to_string(kMaxThreads) + ", got " + std::to_string(threads));
+    return threads;
+}
+
+std::unique_ptr<Operation> make_operation(const Build& build) {
+    switch (build.node.op) {
+        case Op::Conv2d:
+            return make_float_conv(build);
+        case Op::BinaryConv2d:
+            return make_binary_conv(build);
+        case Op::MaxPool2d:
+        case Op::AvgPool2d:
+            return make_pool(build);
+        case Op::Flatten:
+        case Op::Subsample:
+        case Op::PadChannels:
+            return make_reshape(build);
+        default:
+            return make_pointwise(build);
+    }
+}
+
+// [C, pixels] to [pixels, C] with rows = C, columns = pixels; and back with the two exchanged.
+void transpose(const float* in, std::size_t rows, std::size_t columns, float* out) {
+    for (std::size_t column = 0; column < columns; ++column)
+        for (std::size_t row = 0; row < rows; ++row) out[column * rows + row] = in[row * columns + column];
+}
+
+// Places in the memory of one image, handed out first-fit.
+class Places final {
+  public:
+    std::size_t take(std::size_t bytes) {
+        std::size_t at = 0;
+        auto next = taken_.begin();
+        for (; next != taken_.end() && next->begin < at + bytes; ++next) at = next->end;
+        taken_.insert(next, {at, at + bytes});
+        top_ = std::max(top_, at + bytes);
+        return at;
+    }
+    void give_back(std::size_t at) {
+        taken_.erase(std::find_if(taken_.begin(), taken_.end(), [&](const Place& p) { return p.begin == at; }));
+    }
+    std::size_t top() const { return top_; }
+
+  private:
+    struct Place {
+        std::size_t begin, end;
+    };
+    std::vector<Place> taken_;  // in order
+    std::size_t top_ = 0;
+};
+
+}  // namespace
+
+Program::Program(std::span<const std::uint8_t> file, const std::optional<std::string>& isa, int threads)
+    : tier_(select_tier(isa)), threads_(checked_threads(threads)) {
+    const Graph graph = parse(file);
+    input_ = graph.values[graph.input];
+    output_ = graph.values[graph.output];
+    Budget budget(file.size());
+    stages_.reserve(graph.nodes.size());
+    for (const Node& node : graph.nodes) {
+        stages_.push_back({make_operation({graph, node, tier_, budget}), {}, 0, {node.name, node.op}});
+        scratch_stride_ = std::max(scratch_stride_, stages_.back().operation->scratch_bytes());
+    }
+    scratch_stride_ = round_up(scratch_stride_, kBufferAlignment);
+    plan(graph);
+}
+
+// Each value has its place from the node that writes it to the last one that reads it. Sizes of one image are multiples
+// of 64, so the places for a batch of B images are the same ones times B.
+void Program::plan(const Graph& graph) {
+    constexpr std::size_t kForever = ~std::size_t{0};
+    std::vector<std::size_t> last_use(graph.values.size(), 0), place(graph.values.size(), 0);
+    for (std::size_t i = 0; i < graph.nodes.size(); ++i)
+        for (std::size_t j = 0; j < graph.nodes[i].input_count; ++j) last_use[graph.nodes[i].inputs[j]] = i;
+    last_use[graph.output] = kForever;
+
+    const auto bytes = [&](std::size_t v) {
+        return round_up(graph.values[v].pixels() * graph.values[v].pixel_bytes(), kBufferAlignment);
+    };
+    Places places;
+    place[graph.input] = input_place_ = places.take(bytes(graph.input));
+    for (std::size_t i = 0; i < graph.nodes.size(); ++i) {
+        const Node& node = graph.nodes[i];
+        std::vector<std::size_t> dying;
+        for (std::size_t j = 0; j < node.input_count; ++j)
+            if (last_use[node.inputs[j]] == i && (j == 0 || node.inputs[1] != node.inputs[0]))
+                dying.push_back(node.inputs[j]);
+        if (stages_[i].operation->in_place() && !dying.empty()) {
+            place[node.output] = place[dying.front()];
+            dying.erase(dying.begin());
+        } else {
+            place[node.output] = places.take(bytes(node.output));
+        }
+        for (const std::size_t v : dying) places.give_back(place[v]);
+        for (std::size_t j = 0; j < 2; ++j) stages_[i].inputs[j] = place[node.inputs[j < node.input_count ? j : 0]];
+        stages_[i].output = place[node.output];
+        if (last_use[node.output] == 0) places.give_back(place[node.output]);  // nobody reads it
+    }
+    output_place_ = place[graph.output];
+    image_bytes_ = places.top();
+}
+
+std::vector<Program::Step> Program::profile(const float* in, std::size_t n) {
+    std::vector<Step> steps;
+    for (const Stage& stage : stages_) steps.push_back(stage.step);
+    std::vector<float> out(n * output_.elements());
+    execute(in, n, out.data(), &steps);
+    return steps;
+}
+
+void Program::execute(const float* in, std::size_t n, float* out, std::vector<Step>* steps) {
+    using Clock = std::chrono::steady_clock;
+    const std::lock_guard alone(running_);
+    const std::size_t most = std::clamp<std::size_t>(kBatchBytes / image_bytes_, 1, kMaxBatch);
+    const std::size_t largest = std::min(n, most);
+    if (values_.size() < largest * image_bytes_) values_.resize(largest * image_bytes_);
+    scratch_.resize(static_cast<std::size_t>(threads_) * scratch_stride_);
+    for (std::size_t done = 0; done < n;) {
+        const std::size_t batch = std::min(n - done, most);
+        const auto at = [&](std::size_t place) { return values_.data() + place * batch; };
+        for (std::size_t i = 0; i < batch; ++i)
+            transpose(in + (done + i) * input_.elements(), input_.c, input_.pixels(),
+                      reinterpret_cast<float*>(at(input_place_)) + i * input_.elements());
+        for (std::size_t s = 0; s < stages_.size(); ++s) {
+            const Stage& stage = stages_[s];
+            const auto start = Clock::now();
+            stage.operation->run({batch,
+                                  {at(stage.inputs[0]), at(stage.inputs[1])},
+                                  at(stage.output),
+                                  threads_,
+                                  scratch_.data(),
+                                  scratch_stride_});
+            if (steps != nullptr) (*steps)[s].seconds += std::chrono::duration<double>(Clock::now() - start).count();
+        }
+        for (std::size_t i = 0; i < batch; ++i)
+            transpose(reinterpret_cast<const float*>(at(output_place_)) + i * output_.elements(), output_.pixels(),
+                      output_.c, out + (done + i) * output_.elements());
+        done += batch;
+    }
+}
+
+}  // namespace sbn

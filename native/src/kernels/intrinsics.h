@@ -1,0 +1,7 @@
+// The compiler's intrinsics. A test build compiles the kernels of absent instruction sets against emulated ones.
+#pragma once
+#if defined(SIGNBIT_EMULATED_INTRINSICS)
+#include "emulated_intrinsics.h"
+#else
+#include <immintrin.h>
+#endif

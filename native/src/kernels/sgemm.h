@@ -1,0 +1,31 @@
+// Family sgemm: float rows against float weights, for the layers that stay float.
+//
+//     out[m][n] = bias[n] + sum over k of a[m][k] * w[k][n]
+//
+// Contract
+//   a      [m] rows of k floats, a_stride apart.
+//   w      ceil(n / lanes) panels: weight k of channel c stands at panel c / lanes, position k * lanes + c % lanes;
+//          64-byte aligned; missing channels of the last panel are 0.
+//   bias   [ceil(n / lanes) * lanes].
+//   out    [m] rows of n floats, out_stride apart; nothing outside is written.
+//   m, n, k >= 1. Terms are added in the order of k, one accumulator per output, so a result depends on the tier
+//   (fused multiply-add or not) but never on m, threads or batch.
+//
+//   tier       lanes  tile (rows x vectors)  per vector and k                        limited by
+//   portable   8      4 x 2 of 4 floats      multiply, add (SSE2 on x86-64)          adder latency, two float ports
+//   avx2       16     4 x 2 of 8 floats      vfmadd231ps with a broadcast operand    two FMA ports
+#pragma once
+#include <cstddef>
+
+namespace sbn {
+
+struct SgemmKernel {
+    std::size_t lanes;
+    void (*run)(const float* a, std::size_t a_stride, std::size_t m, const float* w, const float* bias, std::size_t n,
+                std::size_t k, float* out, std::size_t out_stride);
+};
+
+extern const SgemmKernel kSgemmPortable;
+extern const SgemmKernel kSgemmAvx2;
+
+}  // namespace sbn

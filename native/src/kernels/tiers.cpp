@@ -1,0 +1,55 @@
+#include "kernels/tiers.h"
+
+#include "base/cpu.h"
+#include "base/errors.h"
+
+namespace sbn {
+namespace {
+
+#if defined(__x86_64__)
+bool has_avx512_vpopcntdq() {
+    return cpu_features().avx512_vpopcntdq;
+}
+bool has_avx2() {
+    return cpu_features().avx2_fma;
+}
+#endif
+bool always() {
+    return true;
+}
+
+const Tier kTiers[] = {
+#if defined(__x86_64__)
+    {"avx512_vpopcntdq", "AVX-512 with VPOPCNTDQ: a 512-bit popcount instruction", has_avx512_vpopcntdq,
+     kBgemmAvx512Vpopcntdq, kThresholdPackAvx2, kSgemmAvx2},
+    {"avx2", "AVX2 with FMA: popcount by nibble table", has_avx2, kBgemmAvx2, kThresholdPackAvx2, kSgemmAvx2},
+#endif
+    {"portable", "any CPU: popcount by shifts and adds", always, kBgemmPortable, kThresholdPackPortable,
+     kSgemmPortable},
+};
+
+std::string usable_names() {
+    std::string names;
+    for (const Tier& tier : kTiers)
+        if (tier.usable()) names.append(names.empty() ? "" : ", ").append(tier.name);
+    return names;
+}
+
+}  // namespace
+
+std::span<const Tier> tiers() {
+    return kTiers;
+}
+
+const Tier& select_tier(const std::optional<std::string>& name) {
+    for (const Tier& tier : kTiers) {
+        if (name && tier.name != *name) continue;
+        if (tier.usable()) return tier;
+        if (name)
+            throw UnusableIsaError("instruction set '" + *name +
+                                   "' cannot run on this CPU; usable here: " + usable_names());
+    }
+    throw UnusableIsaError("unknown instruction set '" + name.value_or("") + "'; usable here: " + usable_names());
+}
+
+}  // namespace sbn
