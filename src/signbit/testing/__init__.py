@@ -1,0 +1,6 @@
+"""Conformance suites: one call puts a part of one's own through everything that the library's parts have to hold."""
+
+from signbit.testing.binarizers import check_binarizer
+from signbit.testing.optimizers import check_optimizer
+
+__all__ = ["check_binarizer", "check_optimizer"]

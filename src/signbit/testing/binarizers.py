@@ -1,0 +1,106 @@
+"""What every binarizer must hold."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+import warnings
+from collections.abc import Callable
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from signbit.binarizers import Binarizer
+
+Slope = Callable[[npt.NDArray[np.float64]], npt.NDArray[np.float64]]
+"""The documented surrogate derivative as a function of the input, in float64."""
+
+DTYPES = (torch.float32, torch.float64, torch.bfloat16)
+
+
+def check_binarizer(make: Callable[[], Binarizer], slope: Slope) -> None:
+    """Raise AssertionError unless the binarizer keeps what :class:`~signbit.binarizers.Binarizer` promises.
+
+    Checked in float32, float64 and bfloat16: values in the alphabet, also for zeros, infinities and NaN; the value at
+    zero; shape, dtype, memory format and input kept; the gradient equal to ``upstream * slope(x)``, also at and beside
+    -1, 0 and +1; and pickling, deepcopy, ``state_dict``, ``torch.compile`` without a graph break.
+
+    Parameters
+    ----------
+    make : makes the binarizer under test, the same one each time.
+    slope : its surrogate derivative, written independently of it.
+
+    >>> from signbit.binarizers import SignIdentity
+    >>> check_binarizer(SignIdentity, np.ones_like)
+    """
+    for dtype in DTYPES:
+        _check_values(make(), dtype)
+        _check_gradient(make(), slope, dtype)
+    _check_layout(make())
+    _check_copies(make)
+
+
+def probe(dtype: torch.dtype) -> Tensor:
+    """Finite points where binarizers go wrong: zeros, ones, their neighbours, tiny, large, and a seeded normal draw."""
+    edges = torch.tensor([0.0, 0.5, 1.0, 2.0, 100.0], dtype=dtype)
+    up, down = torch.full_like(edges, torch.inf), torch.full_like(edges, -torch.inf)
+    beside = torch.cat([edges, torch.nextafter(edges, up), torch.nextafter(edges, down)])
+    draw = torch.randn(200, generator=torch.Generator().manual_seed(0), dtype=torch.float64).to(dtype)
+    return torch.cat([beside, -beside, draw])
+
+
+def _check_values(binarizer: Binarizer, dtype: torch.dtype) -> None:
+    alphabet = binarizer.alphabet
+    x = torch.cat([probe(dtype), torch.tensor([torch.inf, -torch.inf, torch.nan], dtype=dtype)])
+    before = x.clone()
+    y = binarizer(x).detach()
+    assert (y.dtype, y.shape) == (dtype, x.shape), f"shape and dtype are kept; got {y.dtype} {list(y.shape)}"
+    assert torch.equal(x.nan_to_num(), before.nan_to_num()), "the input is not changed"
+    outside = y[(y != alphabet.low) & (y != alphabet.high)]
+    assert outside.numel() == 0, f"values are in {alphabet.name}; got {outside.tolist()} in {dtype}"
+    assert torch.equal(y, binarizer(x).detach()), "the same input gives the same output"
+    zeros = torch.tensor([0.0, -0.0], dtype=dtype)
+    if not list(binarizer.parameters()):  # a trainable threshold may stand elsewhere
+        at_zero = binarizer(zeros).tolist()
+        assert at_zero == [alphabet.at_zero] * 2, f"zero of either sign gives {alphabet.at_zero}; got {at_zero}"
+
+
+def _check_gradient(binarizer: Binarizer, slope: Slope, dtype: torch.dtype) -> None:
+    x = probe(dtype).requires_grad_()
+    upstream = torch.linspace(-2, 2, x.numel(), dtype=torch.float64).to(dtype)
+    (gradient,) = torch.autograd.grad(binarizer(x), x, upstream)
+    assert gradient.dtype == dtype, f"the gradient has the input's dtype; got {gradient.dtype} for {dtype}"
+    expected = upstream.double().numpy() * slope(x.detach().double().numpy())
+    # bfloat16 rounds the slope and its product with the upstream gradient once each.
+    tolerance = 4 * torch.finfo(dtype).eps
+    np.testing.assert_allclose(
+        gradient.double().numpy(), expected, rtol=tolerance, atol=tolerance / 100, err_msg=str(dtype)
+    )
+
+
+def _check_layout(binarizer: Binarizer) -> None:
+    images = torch.randn(2, 3, 5, 7, generator=torch.Generator().manual_seed(1))
+    for x in (images.to(memory_format=torch.channels_last), images.transpose(1, 3), images[:, :, ::2], images[:0]):
+        assert torch.equal(binarizer(x), binarizer(x.contiguous())), f"strides {x.stride()} change the result"
+    last = binarizer(images.to(memory_format=torch.channels_last))
+    assert last.is_contiguous(memory_format=torch.channels_last), "channels_last is kept"
+
+
+def _check_copies(make: Callable[[], Binarizer]) -> None:
+    binarizer, x = make(), probe(torch.float32)
+    expected = binarizer(x)
+    loaded = make()
+    loaded.load_state_dict(binarizer.state_dict())
+    pickled: Binarizer = pickle.loads(pickle.dumps(binarizer))
+    for way, other in {"deepcopy": copy.deepcopy(binarizer), "pickle": pickled, "state_dict": loaded}.items():
+        assert torch.equal(other(x), expected), f"{way} changes the result"
+    # The backend "eager" runs the captured graph as it is: it shows graph breaks and needs no compiler.
+    compiled = torch.compile(make().forward, fullgraph=True, backend="eager")
+    with warnings.catch_warnings():
+        # Capturing an autograd function makes torch warn about itself.
+        warnings.filterwarnings(
+            "ignore", "<class 'torch.autograd.function.Function'> should not be", DeprecationWarning
+        )
+        assert torch.equal(compiled(x), expected), "torch.compile changes the result"

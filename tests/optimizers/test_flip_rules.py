@@ -1,0 +1,213 @@
+"""Bop and Bop2ndOrder against numpy twins of their equations and against reference runs."""
+
+from __future__ import annotations
+
+import math
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from signbit.errors import ConfigError
+from signbit.optimizers import Bop, Bop2ndOrder, FlipOptimizer, apply_flips, bop_step, flip_ratio, update_moments
+from signbit.schedules import Linear, Staircase
+
+STEPS, SIZE = 30, 65
+
+
+def gradients(seed: int = 0) -> np.ndarray:
+    draw = np.random.default_rng(seed)
+    return draw.normal(0, 1e-3, (STEPS, SIZE)) * draw.choice([1.0, 1.0, 0.0], (STEPS, SIZE))
+
+
+def start(seed: int = 1) -> np.ndarray:
+    return np.random.default_rng(seed).choice([-1.0, 1.0], SIZE)
+
+
+def run(optimizer: FlipOptimizer, weight: nn.Parameter, grads: np.ndarray) -> tuple[np.ndarray, list[int]]:
+    weights, flips = [], []
+    for grad in grads:
+        weight.grad = torch.tensor(grad)
+        optimizer.step()
+        weights.append(weight.detach().numpy().copy())
+        flips.append(optimizer.flips())
+    return np.array(weights), flips
+
+
+def twin_bop(w: np.ndarray, grads: np.ndarray, gammas: list[float], taus: list[float]) -> np.ndarray:
+    m, history = np.zeros_like(w), []
+    for g, gamma, tau in zip(grads, gammas, taus, strict=True):
+        m = (1 - gamma) * m + gamma * g
+        w = np.where((np.sign(w) == np.sign(m)) & (np.abs(m) > tau), -w, w)
+        history.append(w)
+    return np.array(history)
+
+
+def twin_bop2nd(
+    w: np.ndarray, grads: np.ndarray, rates: list[tuple[float, float, float]], correction: str
+) -> np.ndarray:
+    m, v, history = np.zeros_like(w), np.zeros_like(w), []
+    kept_m = kept_v = 1.0
+    for g, (gamma, sigma, tau) in zip(grads, rates, strict=True):
+        m, v = (1 - gamma) * m + gamma * g, (1 - sigma) * v + sigma * g**2
+        kept_m, kept_v = kept_m * (1 - gamma), kept_v * (1 - sigma)
+        scale = {"none": (1, 1), "published": (gamma, sigma), "adam": (1 - kept_m, 1 - kept_v)}[correction]
+        r = (m / scale[0]) / (np.sqrt(v / scale[1]) + 1e-10)
+        w = np.where((np.sign(w) == np.sign(r)) & (np.abs(r) > tau), -w, w)
+        history.append(w)
+    return np.array(history)
+
+
+@pytest.mark.parametrize("tau", [0.0, 1e-5, 1e-4])
+def test_bop_equals_its_twin(tau: float) -> None:
+    weight = nn.Parameter(torch.tensor(start()))
+    gamma = Staircase(0.2, factor=0.5, every=7)
+    optimizer = Bop([weight], gamma=gamma, tau=tau)
+    weights, flips = run(optimizer, weight, gradients())
+    expected = twin_bop(start(), gradients(), [0.2 * 0.5 ** (s // 7) for s in range(STEPS)], [tau] * STEPS)
+    np.testing.assert_array_equal(weights, expected)
+    before = np.vstack([start(), expected[:-1]])
+    assert flips == (before != expected).sum(1).tolist()
+    assert sum(flips) > 0
+
+
+@pytest.mark.parametrize("correction", ["none", "published", "adam"])
+@pytest.mark.parametrize("tau", [0.0, 0.3])
+def test_bop2nd_equals_its_twin(correction: str, tau: float) -> None:
+    weight = nn.Parameter(torch.tensor(start()))
+    gamma, sigma = Linear(0.1, 0.01, STEPS), Linear(1e-3, 0.2, STEPS)
+    optimizer = Bop2ndOrder([weight], gamma=gamma, sigma=sigma, tau=tau, bias_correction=correction)  # type: ignore[arg-type]
+    weights, flips = run(optimizer, weight, gradients())
+    rates = [(gamma(s), sigma(s), tau) for s in range(STEPS)]
+    expected = twin_bop2nd(start(), gradients(), rates, correction)
+    np.testing.assert_array_equal(weights, expected)
+    assert sum(flips) > 0
+
+
+def test_a_tie_keeps_the_weight() -> None:
+    w = torch.tensor([1.0, -1.0, 1.0, -1.0, 1.0, -1.0])
+    g = torch.tensor([0.5, -0.5, -0.5, 0.5, 0.0, 0.0])
+    tie = bop_step(w, g, torch.zeros(6), gamma=1.0, tau=0.5)
+    assert not tie.flips.any()
+    assert torch.equal(apply_flips(w, tie.flips), w)
+    assert bop_step(w, g, torch.zeros(6), gamma=1.0, tau=0.49).flips.tolist() == [
+        True,
+        True,
+        False,
+        False,
+        False,
+        False,
+    ]
+    assert not bop_step(w, torch.zeros(6), torch.zeros(6), gamma=1.0, tau=0.0).flips.any(), "no gradient, no flip"
+
+
+def test_rates_are_read_before_the_step_is_counted() -> None:
+    weight = nn.Parameter(torch.ones(3))
+    optimizer = Bop([weight], gamma=lambda step: 0.5 / (step + 1), tau=lambda step: float(step))
+    (group,) = optimizer.param_groups
+    for step in range(3):
+        weight.grad = torch.ones(3)
+        optimizer.step()
+        assert (group["gamma"], group["tau"], group["step"]) == (0.5 / (step + 1), step, step + 1)
+
+
+@pytest.mark.parametrize("correction", ["none", "published", "adam"])
+def test_inactive_share_counts_what_the_threshold_holds_back(correction: str) -> None:
+    weight = nn.Parameter(torch.tensor(start()))
+    optimizer = Bop2ndOrder([weight], gamma=0.1, sigma=0.01, tau=0.2, bias_correction=correction)  # type: ignore[arg-type]
+    assert optimizer.inactive_share() == 0
+    grads = gradients()
+    run(optimizer, weight, grads)
+    m = sum(0.1 * 0.9 ** (STEPS - 1 - s) * grads[s] for s in range(STEPS))
+    v = sum(0.01 * 0.99 ** (STEPS - 1 - s) * grads[s] ** 2 for s in range(STEPS))
+    scale = {"none": (1, 1), "published": (0.1, 0.01), "adam": (1 - 0.9**STEPS, 1 - 0.99**STEPS)}[correction]
+    r = (m / scale[0]) / (np.sqrt(v / scale[1]) + 1e-10)
+    assert optimizer.inactive_share() == pytest.approx(np.mean(np.abs(r) <= 0.2)) != 0
+
+
+def test_a_rate_of_one_forgets_everything_before() -> None:
+    weight = nn.Parameter(torch.ones(2))
+    optimizer = Bop2ndOrder([weight], gamma=1.0, sigma=1.0, tau=0.5, bias_correction="adam")
+    for gradient, expected, flips in (([1.0, 1.0], [-1, -1], 2), ([-1.0, 1.0], [1, -1], 1)):
+        weight.grad = torch.tensor(gradient)
+        optimizer.step()
+        assert weight.tolist() == expected
+        assert optimizer.flips() == flips
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"gamma": 0.0}, "0 < gamma <= 1; got 0.0 at step 0"),
+        ({"gamma": 1.5}, "0 < gamma <= 1"),
+        ({"sigma": -1.0}, "0 < sigma <= 1"),
+        ({"tau": -1e-9}, "tau >= 0"),
+        ({"tau": math.nan}, "tau >= 0"),
+        ({"eps": 0.0}, "eps > 0"),
+        ({"bias_correction": "unbiased"}, "one of none, published, adam; got 'unbiased'"),
+    ],
+)
+def test_settings_out_of_range_are_refused(settings: dict[str, object], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        Bop2ndOrder([nn.Parameter(torch.ones(2))], **settings)  # type: ignore[arg-type]
+
+
+def test_a_schedule_that_leaves_its_range_is_caught_at_its_step() -> None:
+    weight = nn.Parameter(torch.ones(2))
+    optimizer = Bop([weight], gamma=lambda step: 0.5 - 0.5 * step)
+    weight.grad = torch.ones(2)
+    optimizer.step()
+    with pytest.raises(ConfigError, match=r"got 0\.0 at step 1"):
+        optimizer.step()
+
+
+@pytest.mark.parametrize(
+    ("weight", "message"),
+    [
+        (torch.tensor([1.0, 0.3]), "exactly -1 or"),
+        (torch.tensor([1.0, 0.0]), "exactly -1 or"),
+        (torch.tensor([1.0, math.nan]), "exactly -1 or"),
+        (torch.ones(2, dtype=torch.bfloat16), "autocast"),
+    ],
+)
+def test_weights_that_are_not_binary_are_refused(weight: torch.Tensor, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        Bop([nn.Parameter(weight)])
+
+
+RUNS = ("bop_const_convex", "bop_sec52", "bop2_biased_const", "bop2_unbiased_const")
+
+
+@pytest.mark.parametrize("precision", ["f32", "f64"])
+@pytest.mark.parametrize("tag", RUNS)
+def test_reference_runs(tag: str, precision: str) -> None:
+    folder = os.environ.get("SIGNBIT_VECTORS")
+    if not folder:
+        pytest.skip("SIGNBIT_VECTORS (folder holding bop.npz) is not set")
+    with np.load(Path(folder) / "bop.npz") as vectors:
+        file = dict(vectors)
+    dtype, prefix = {"f32": torch.float32, "f64": torch.float64}[precision], f"{tag}_{precision}_"
+    second_order = tag.startswith("bop2")
+    rates = file[prefix + ("gamma_sigma_tau" if second_order else "gamma_tau")].tolist()
+    w = torch.tensor(file["w_init_binary"], dtype=dtype)
+    m, v = torch.zeros_like(w), torch.zeros_like(w)
+    for step, gradient in enumerate(torch.tensor(file["grads_f64"], dtype=dtype)):
+        if second_order:
+            gamma, sigma, tau = rates[step]
+            m, v = update_moments(gradient, m, v, gamma=gamma, sigma=sigma)
+            scale = {} if "_biased" in tag else {"m_weight": gamma, "v_weight": sigma}
+            r = flip_ratio(m, v, **scale)
+            flips = w * r > tau
+            tolerance = 4 * torch.finfo(dtype).eps
+            np.testing.assert_allclose(r.numpy(), file[prefix + "ratio"][step], rtol=tolerance)
+        else:
+            gamma, tau = rates[step]
+            m, flips = bop_step(w, gradient, m, gamma=gamma, tau=tau)
+            # The file's runs wrote the mean as (1 - gamma) m + gamma g in one case: equal up to rounding.
+            np.testing.assert_allclose(m.numpy(), file[prefix + "m"][step], rtol=0, atol=1e-6 * np.abs(m.numpy()).max())
+        w = apply_flips(w, flips)
+        np.testing.assert_array_equal(w.numpy(), file[prefix + "w"][step])
+        assert int(flips.sum()) == file[prefix + "flips"][step]
