@@ -14,13 +14,13 @@ NamedParameters = list[tuple[str, nn.Parameter]]
 
 
 def parameters_by_role(model: nn.Module) -> dict[Role, NamedParameters]:
-    """The trainable parameters of ``model`` by role, each once, under their full names; only roles that occur."""
-    groups: dict[Role, NamedParameters] = {}
+    """The trainable parameters of ``model`` by role, in the order of :class:`Role`; each once, under its full name."""
+    groups: dict[Role, NamedParameters] = {role: [] for role in Role}
     roles = parameter_roles(model)
     for name, parameter in model.named_parameters():
         if parameter.requires_grad:
-            groups.setdefault(roles[name], []).append((name, parameter))
-    return groups
+            groups[roles[name]].append((name, parameter))
+    return {role: named for role, named in groups.items() if named}
 
 
 def check_claims(model: nn.Module, optimizer: Optimizer) -> None:
