@@ -82,9 +82,9 @@ class Emitter:
             conditions *= value.shape[2]
         integer = value.dtype is DType.I32
         t, rising = (fold.integer_thresholds if integer else fold.float_thresholds)(conditions)
-        kind = "integer thresholds on exact sums" if integer else "float thresholds"
+        kind = "integer thresholds" if integer else "float thresholds"
         for path in folded:
-            self.note_fate(path, f"folded into the {kind} of {name}")
+            self.note_fate(path, f"folded into {kind} of {name}")
         note = f"bits: {kind}" + (f"; {', '.join(dict.fromkeys(folded))} folded in" if folded else "")
         blobs = {"thresholds": t, "rising": Bits.pack(rising)}
         result = self.builder.node("threshold", source, blobs=blobs, alphabet=alphabet, name=name, note=note)

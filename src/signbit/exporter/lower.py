@@ -181,7 +181,7 @@ class _Walk:
     def _wants_real(self, user: fx.Node) -> bool:
         """Whether ``user`` certainly reads real numbers: where there is a choice, bits are then taken from those."""
         if user.op == "output":
-            return True
+            return not self._path  # the end of a part of a layer says nothing about who reads it
         if user.op != "call_module":
             tensors = [a for a in user.args if isinstance(a, fx.Node) and a.op != "get_attr"]
             return user.target in READ_REAL and len(tensors) == len(user.args)
