@@ -13,7 +13,7 @@ import pytest
 from sbn_graphs import NODES, every_operation, random_graph
 
 from signbit.errors import FormatError
-from signbit.format import Graph, GraphBuilder, read_bytes, write_bytes
+from signbit.format import Bits, Graph, GraphBuilder, read_bytes, write_bytes
 
 GOOD = write_bytes(every_operation())
 VALUES, NODE_COUNT, BLOBS = 13, 12, struct.unpack_from("<I", GOOD, 32)[0]
@@ -173,7 +173,7 @@ def operation_rules() -> Iterator[Break]:
             yield Break(attribute(op, slot), I32, 65536, "the window spans")
     for op in ("avg_pool2d", "max_pool2d"):
         for slot in (8, 9):
-            yield Break(attribute(op, slot), I32, 2, "allowed|window spans", named=None)
+            yield Break(attribute(op, slot), I32, 2, "1 .. 1 is allowed")
         for slot in (4, 5, 6, 7):
             yield Break(attribute(op, slot), I32, 2, "0 .. 1 is allowed")
     for op in ("conv2d", "binary_conv2d"):
@@ -208,7 +208,7 @@ def operation_rules() -> Iterator[Break]:
     yield Break(node("affine", 20), U32, bias, "is needed")
     yield Break(node("prelu", 16), U32, bias, "is needed")
     # the wrong value as input
-    yield Break(node("conv2d", 0), U16, 2, "reads bits", named=node("conv2d", 4))
+    yield Break(node("binary_conv2d", 4), U32, 1, "reads bits, not f32")
     yield Break(node("clamp", 4), U32, 2, "reads f32, not bits")
     yield Break(node("clamp", 4), U32, 3, "reads f32, not i32")
     yield Break(node("add", 8), U32, 1, "equal shapes")
@@ -302,8 +302,6 @@ def test_a_value_that_nothing_computes() -> None:
 
 def test_the_accumulator_bound() -> None:
     def wide(taps: int) -> Graph:
-        from signbit.format import Bits
-
         b = GraphBuilder()
         x = b.input((1, 1, 1 << 19))
         rising = Bits(np.zeros((1, 1 << 16), np.uint8), (1 << 19,))
@@ -376,8 +374,7 @@ def mutate(rng: np.random.Generator, data: bytes) -> bytes:
 def accepted(read: Callable[[bytes], object], data: bytes) -> bool:
     try:
         read(data)
-    except FormatError as error:
-        assert 0 <= error.offset <= len(data)
+    except FormatError:
         return False
     return True
 
@@ -386,7 +383,7 @@ def test_mutations_give_an_error_or_a_valid_graph() -> None:
     rng = np.random.default_rng(7)
     sources = [GOOD, *(write_bytes(random_graph(seed)) for seed in range(20))]
     outcomes = []
-    for _ in range(3000):
+    for _ in range(2000):
         data = mutate(rng, sources[int(rng.integers(len(sources)))])
         outcomes.append(accepted(read_bytes, data))
         if outcomes[-1]:
@@ -419,7 +416,6 @@ def test_shared_long_names_cost_nothing() -> None:
         "<8sIIQIIIIIII12x", GOOD[:8], 1, 0, at + len(text), count, count - 1, 0, len(text), 0, 0, metadata
     )
     values = b"".join(struct.pack("<BBxxIIII12x", 1, 0, 1, 1, 1, 1 + i) for i in range(count))
-    nodes = b"".join(struct.pack("<HBBIII100x12x", 10, 1, 0, i, 0, i + 1) for i in range(count - 1))
     nodes = b"".join(struct.pack("<HBBIII", 10, 1, 0, i, 0, i + 1) + bytes(112) for i in range(count - 1))
     with pytest.raises(FormatError, match="not the start of a string") as caught:
         read_bytes(repaired(header + values + nodes + text))
