@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
 from torch import nn
 
@@ -14,7 +15,7 @@ from exporter.networks import lived_in, sign_conv
 from signbit.exporter import ExportReport
 from signbit.format import read, write_bytes
 from signbit.methods import create_model
-from signbit.runtime import Session
+from signbit.runtime import Session, available_isas
 
 
 def exported(path: Path) -> tuple[nn.Module, torch.Tensor, ExportReport]:
@@ -88,3 +89,16 @@ def test_equal_models_give_equal_files(tmp_path: Path) -> None:
     exported(tmp_path / "a.sbn")
     exported(tmp_path / "b.sbn")
     assert (tmp_path / "a.sbn").read_bytes() == (tmp_path / "b.sbn").read_bytes()
+
+
+@pytest.mark.parametrize("isa", available_isas())
+@pytest.mark.parametrize(("name", "method"), [("resnet20", "ste"), ("convnet-tiny", "bop")])
+def test_every_tier_agrees_with_torch(
+    isa: str, name: str, method: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SIGNBIT_ISA", isa)
+    torch.manual_seed(1)
+    images = torch.randn(4, 3, 16, 16)
+    model = lived_in(create_model(name, method=method, num_classes=7, input_size=(1, 3, 16, 16)), images)
+    check = signbit.export(model, images, tmp_path / "model.sbn").verification
+    assert (check.engine, check.argmax_agreement, check.flipped_images) == (isa, 1.0, 0)

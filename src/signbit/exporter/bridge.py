@@ -46,6 +46,14 @@ def export(
     ------
     ExportError : a module or operation has no counterpart in the file, or the results differ beyond rounding.
     SignbitError : the file cannot be written.
+
+    >>> import tempfile
+    >>> from signbit.methods import create_model
+    >>> model = create_model("convnet-tiny", method="ste", num_classes=10, input_size=(1, 1, 8, 8))
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     report = export(model, torch.zeros(1, 1, 8, 8), f"{folder}/model.sbn")
+    >>> report.packed_layers, report.float_layers, report.layers[-1].reason
+    (3, 2, 'float: last layer, real-valued output')
     """
     images = _images(example_input, "example_input")
     if data is not None:

@@ -25,7 +25,7 @@ ROUNDING = 1e-4
 DISAGREEMENT = 0.01
 """Share of the images (and at least one) whose largest output may be another one."""
 
-GROSS = 0.05
+GROSS = 0.02
 """Share of the outputs' range that the median image's difference must stay below."""
 
 BATCH = 32
