@@ -10,6 +10,7 @@ namespace {
 
 // Offsets of fields in a node record, and in the record of its output.
 constexpr std::uint64_t kBlobUsed = 3, kInputs = 4, kBlobs = 16, kAttributes = 32, kScalars = 96;
+constexpr std::size_t kShownName = 200;
 constexpr std::int64_t kMaxTap = 1 << 16, kMaxPad = 1 << 16, kMaxAccumulator = 1 << 24, kMaxPadChannels = 1 << 20;
 
 std::string str(std::int64_t n) {
@@ -91,7 +92,9 @@ class Checker final {
 
   private:
     FormatError error(std::uint64_t field, const std::string& rule) const {
-        return {std::string(op_name(node_.op)) + (node_.name.empty() ? "" : " '" + node_.name + "'") + ": " + rule,
+        return {std::string(op_name(node_.op)) +
+                    (node_.name.empty() ? "" : " '" + std::string(node_.name.substr(0, kShownName)) + "'") + ": " +
+                    rule,
                 node_.offset + field};
     }
     [[noreturn]] void fail(std::uint64_t field, const std::string& rule) const { throw error(field, rule); }

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstring>
 #include <numeric>
+#include <unordered_map>
 
 #include "base/bits.h"
 #include "base/crc32.h"
@@ -66,6 +67,8 @@ class Parser final {
         graph_.blobs.reserve(blob_count_);  // nodes keep pointers to blobs
         for (std::uint64_t i = 0; i < blob_count_; ++i) blob(blobs_at_ + i * kBlobBytes);
         no_overlap();
+        // Only now the contents: blobs that overlapped could make a small file cost any amount of time.
+        for (const Blob& blob : graph_.blobs) contents(blob);
         for (std::uint64_t i = 0; i < 2; ++i) {
             const std::uint32_t index = u32(40 + 4 * i);
             require(index < value_count_, 40 + 4 * i, "the input and output are indices into the value table", index);
@@ -94,9 +97,9 @@ class Parser final {
     }
 
     void header() {
+        if (file_.size() < sizeof kMagic || std::memcmp(file_.data(), kMagic, sizeof kMagic) != 0)
+            fail(0, "it doesn't start with the magic bytes of a .sbn file");
         if (file_.size() < kHeaderBytes) fail(file_.size(), "the file ends inside the header of 64 bytes");
-        if (std::memcmp(file_.data(), kMagic, sizeof kMagic) != 0)
-            fail(0, "the magic bytes of a .sbn file are missing");
         require(u32(8) == kFormatVersion, 8, "this reader knows version 1", u32(8));
         if (u64(16) != file_.size())
             fail(16, "file_bytes is " + str(u64(16)) + " but the file has " + str(file_.size()) + " bytes");
@@ -111,11 +114,17 @@ class Parser final {
         require(blob_count_ <= 262144, 32, "blob_count is 0 .. 262144", blob_count_);
         require(string_bytes_ >= 1 && string_bytes_ <= 1u << 24, 36, "string_bytes is 1 .. 2^24", string_bytes_);
         zero(52, 12, "reserved bytes are zero");
-        nodes_at_ = kHeaderBytes + value_count_ * kValueBytes;
-        blobs_at_ = nodes_at_ + node_count_ * kNodeBytes;
-        strings_at_ = blobs_at_ + blob_count_ * kBlobBytes;
-        if (strings_at_ + string_bytes_ > file_.size()) fail(24, "the tables and strings do not fit into the file");
+        nodes_at_ = table_end(24, kHeaderBytes, value_count_ * kValueBytes);
+        blobs_at_ = table_end(28, nodes_at_, node_count_ * kNodeBytes);
+        strings_at_ = table_end(32, blobs_at_, blob_count_ * kBlobBytes);
+        table_end(36, strings_at_, string_bytes_);
         data_at_ = round_up(strings_at_ + string_bytes_, kAlignment);
+    }
+
+    std::uint64_t table_end(std::uint64_t field, std::uint64_t begin, std::uint64_t bytes) const {
+        if (begin + bytes > file_.size())
+            fail(field, "the file ends before byte " + str(begin + bytes) + ", where the table ends");
+        return begin + bytes;
     }
 
     void strings() const {
@@ -126,13 +135,17 @@ class Parser final {
         if (bad < all.size()) fail(strings_at_ + bad, "strings are UTF-8");
     }
 
-    std::string_view string(std::uint64_t field) const {
+    // Strings start after a NUL, so they don't overlap; each is measured once, however often it is used.
+    std::string_view string(std::uint64_t field) {
         const std::uint32_t at = u32(field);
         require(at < string_bytes_, field, "a string offset lies inside the strings", at);
-        return reinterpret_cast<const char*>(file_.data()) + strings_at_ + at;
+        require(at == 0 || file_[strings_at_ + at - 1] == 0, field, "a string offset is the start of a string", at);
+        std::string_view& known = strings_[at];
+        if (known.data() == nullptr) known = reinterpret_cast<const char*>(file_.data()) + strings_at_ + at;
+        return known;
     }
 
-    void metadata() const {
+    void metadata() {
         require(string(48).size() <= kMaxMetadata, 48, "metadata take at most 1 MiB", string(48).size());
     }
 
@@ -180,7 +193,6 @@ class Parser final {
             fail(at + 24, "the blob reaches past the end of the file");
         zero(at + 40, 8, "reserved bytes are zero");
         blob.data = file_.subspan(offset, bytes);
-        contents(blob, offset);
         graph_.blobs.push_back(blob);
     }
 
@@ -197,7 +209,8 @@ class Parser final {
         return elements > std::uint64_t{1} << 34 ? ~std::uint64_t{0} : ceil_div(elements, 8) * blob.shape[0];
     }
 
-    static void contents(const Blob& blob, std::uint64_t offset) {
+    void contents(const Blob& blob) const {
+        const auto offset = static_cast<std::uint64_t>(blob.data.data() - file_.data());
         if (blob.dtype == DType::F32) {
             const std::vector<float> numbers = blob.copy<float>();
             for (std::size_t i = 0; i < numbers.size(); ++i)
@@ -242,9 +255,9 @@ class Parser final {
                  "no node computes value " + std::to_string(orphan));
     }
 
-    Node node(std::uint64_t at) const {
+    Node node(std::uint64_t at) {
         require(u16(at) >= 1 && u16(at) <= kOpCount, at, "an operation code is 1 .. 12", u16(at));
-        Node node{Op{u16(at)}, u8(at + 2), {}, u32(at + 12), {}, {}, {}, std::string(string(at + 104)), at};
+        Node node{Op{u16(at)}, u8(at + 2), {}, u32(at + 12), {}, {}, {}, string(at + 104), at};
         const std::size_t inputs = node.op == Op::Add ? 2 : 1;
         if (node.input_count != inputs)
             fail(at + 2,
@@ -274,6 +287,7 @@ class Parser final {
     std::span<const std::uint8_t> file_;
     std::uint64_t value_count_ = 0, node_count_ = 0, blob_count_ = 0, string_bytes_ = 0;
     std::uint64_t nodes_at_ = 0, blobs_at_ = 0, strings_at_ = 0, data_at_ = 0;
+    std::unordered_map<std::uint32_t, std::string_view> strings_;
     Graph graph_{};
 };
 

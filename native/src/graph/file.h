@@ -69,13 +69,13 @@ struct Node {
     std::array<const Blob*, 4> blobs;  // null = absent
     std::array<std::int32_t, 16> attributes;
     std::array<float, 2> scalars;
-    std::string name;
-    std::uint64_t offset;  // of its record
+    std::string_view name;  // in the file, like the data of blobs
+    std::uint64_t offset;   // of its record
 };
 
 struct Graph {
     std::vector<Value> values;
-    std::vector<Blob> blobs;  // their data point into the file
+    std::vector<Blob> blobs;  // their data are in the file
     std::vector<Node> nodes;
     std::uint32_t input, output;
 

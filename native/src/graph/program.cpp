@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <unordered_map>
 
 #include "base/parallel.h"
 
@@ -75,9 +76,15 @@ Program::Program(std::span<const std::uint8_t> file, const std::optional<std::st
     input_ = graph.values[graph.input];
     output_ = graph.values[graph.output];
     Budget budget(file.size());
+    std::unordered_map<const char*, std::string_view> kept;
+    const auto name = [&](const Node& node) {
+        std::string_view& copy = kept[node.name.data()];
+        if (copy.data() == nullptr) copy = *names_.emplace_back(std::make_unique<const std::string>(node.name));
+        return copy;
+    };
     stages_.reserve(graph.nodes.size());
     for (const Node& node : graph.nodes) {
-        stages_.push_back({make_operation({graph, node, tier_, budget}), {}, 0, {node.name, node.op}});
+        stages_.push_back({make_operation({graph, node, tier_, budget}), {}, 0, {name(node), node.op}});
         scratch_stride_ = std::max(scratch_stride_, stages_.back().operation->scratch_bytes());
     }
     scratch_stride_ = round_up(scratch_stride_, kBufferAlignment);

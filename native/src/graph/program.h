@@ -1,5 +1,6 @@
 // A network ready to run: operations in order and a plan of where their values live.
 #pragma once
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <span>
@@ -13,7 +14,7 @@ namespace sbn {
 class Program final {
   public:
     struct Step {
-        std::string name;
+        std::string_view name;  // in names_
         Op op;
         double seconds = 0;
     };
@@ -48,6 +49,7 @@ class Program final {
     int threads_;
     Value input_{}, output_{};
     std::size_t input_place_ = 0, output_place_ = 0;
+    std::vector<std::unique_ptr<const std::string>> names_;  // each once, however many nodes have it
     std::vector<Stage> stages_;
     std::size_t image_bytes_ = 0, scratch_stride_ = 0;
     std::mutex running_;

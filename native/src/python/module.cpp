@@ -7,6 +7,8 @@
 #include <nanobind/stl/tuple.h>
 #include <nanobind/stl/vector.h>
 
+#include <cstring>
+
 #include "base/errors.h"
 #include "graph/program.h"
 
@@ -55,7 +57,7 @@ std::vector<std::tuple<std::string, std::string, double>> profile(Program& progr
         steps = program.profile(static_cast<const float*>(x.data()), n);
     }
     std::vector<std::tuple<std::string, std::string, double>> rows;
-    for (const Program::Step& step : steps) rows.emplace_back(step.name, op_name(step.op), step.seconds);
+    for (const Program::Step& step : steps) rows.emplace_back(std::string(step.name), op_name(step.op), step.seconds);
     return rows;
 }
 
@@ -87,6 +89,11 @@ std::vector<std::tuple<std::string, bool, std::string>> isa_tiers() {
     return rows;
 }
 
+// A message may quote a name of the file cut short, even inside a character.
+nb::object text(const std::exception& e) {
+    return nb::steal(PyUnicode_DecodeUTF8(e.what(), static_cast<Py_ssize_t>(std::strlen(e.what())), "replace"));
+}
+
 template <class... Args>
 void raise(const char* type, Args&&... args) {
     const nb::object cls = nb::module_::import_("signbit.errors").attr(type);
@@ -98,13 +105,13 @@ void translate(const std::exception_ptr& thrown, void*) {
     try {
         std::rethrow_exception(thrown);
     } catch (const FormatError& e) {
-        raise("FormatError", e.what(), e.offset);
+        raise("FormatError", text(e), e.offset);
     } catch (const UnusableIsaError& e) {
-        raise("UnusableIsaError", e.what());
+        raise("UnusableIsaError", text(e));
     } catch (const ConfigError& e) {
-        raise("ConfigError", e.what());
+        raise("ConfigError", text(e));
     } catch (const ShapeError& e) {
-        raise("ShapeError", e.what());
+        raise("ShapeError", text(e));
     }
 }
 

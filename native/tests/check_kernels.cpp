@@ -1,0 +1,175 @@
+// Every kernel against a count bit by bit, over sizes around its tile and word, with guarded buffers.
+// Prints what it ran; exits with 1 at the first difference. Kernels that this CPU cannot run are named, not run.
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <limits>
+#include <random>
+#include <vector>
+
+#include "base/cpu.h"
+#include "kernels/bgemm.h"
+#include "kernels/sgemm.h"
+#include "kernels/threshold_pack.h"
+
+namespace {
+
+std::mt19937 g_random(20250101);
+constexpr std::int32_t kGuard = -123456789;
+
+void require(bool holds, const char* kernel, const char* what, std::size_t m, std::size_t n, std::size_t k) {
+    if (holds) return;
+    std::printf("%s: %s at m=%zu n=%zu k=%zu\n", kernel, what, m, n, k);
+    std::exit(1);
+}
+
+template <class T>
+T* aligned(std::vector<T>& store, std::size_t n) {
+    store.assign(n + 64 / sizeof(T), T{});
+    auto address = reinterpret_cast<std::uintptr_t>(store.data());
+    return reinterpret_cast<T*>((address + 63) / 64 * 64);
+}
+
+void bgemm_case(const char* name, const sbn::BgemmKernel& kernel, std::size_t m, std::size_t n, std::size_t k,
+                bool extreme) {
+    const std::size_t a_stride = k + g_random() % 3, stride = n + g_random() % 3,
+                      panels = (n + kernel.lanes - 1) / kernel.lanes;
+    std::vector<std::uint32_t> a((m - 1) * a_stride + k), filters(n * k), store;
+    for (auto& word : a) word = extreme ? 0xFFFFFFFFu : static_cast<std::uint32_t>(g_random());
+    for (auto& word : filters) word = extreme ? 0u : static_cast<std::uint32_t>(g_random());
+    std::uint32_t* w = aligned(store, panels * kernel.lanes * k);
+    for (std::size_t c = 0; c < n; ++c)
+        for (std::size_t i = 0; i < k; ++i)
+            w[(c / kernel.lanes * k + i) * kernel.lanes + c % kernel.lanes] = filters[c * k + i];
+    std::vector<std::int32_t> counts(m * stride + 64, kGuard);
+    kernel.run(a.data(), a_stride, m, w, n, k, counts.data(), stride);
+    for (std::size_t i = 0; i < counts.size(); ++i) {
+        const std::size_t row = i / stride, column = i % stride;
+        if (row >= m || column >= n) {
+            require(counts[i] == kGuard, name, "wrote outside", m, n, k);
+            continue;
+        }
+        std::int32_t expected = 0;
+        for (std::size_t j = 0; j < k; ++j)
+            for (std::uint32_t x = a[row * a_stride + j] ^ filters[column * k + j]; x != 0; x >>= 1)
+                expected += static_cast<std::int32_t>(x & 1);
+        require(counts[i] == expected, name, "wrong count", m, n, k);
+    }
+}
+
+void bgemm(const char* name, const sbn::BgemmKernel& kernel) {
+    int cases = 0;
+    for (const std::size_t m : {1u, 2u, 3u, 4u, 5u, 9u})
+        for (const std::size_t n : {1u, 7u, 8u, 9u, 15u, 16u, 17u, 31u, 33u, 48u, 49u, 63u, 64u, 65u, 130u})
+            for (const std::size_t k : {1u, 2u, 5u, 30u, 31u, 32u, 62u, 63u, 95u})
+                bgemm_case(name, kernel, m, n, k, false), ++cases;
+    bgemm_case(name, kernel, 5, 65, 400, true);
+    std::printf("%s: %d cases\n", name, cases + 1);
+}
+
+#ifndef SIGNBIT_EMULATED_INTRINSICS
+template <class T>
+using PackRun = void (*)(const T*, std::size_t, std::size_t, const T*, const std::uint32_t*, std::uint64_t*);
+
+template <class T>
+void threshold_pack(const char* name, PackRun<T> run, const std::vector<T>& specials, std::uint32_t falling) {
+    for (std::size_t c = 1; c < 200; c += c % 64 == 0 ? 1 : 1 + g_random() % 9)
+        for (const std::size_t m : {1u, 3u}) {
+            std::vector<T> x(m * c), t(c), mapped(c);
+            std::vector<std::uint32_t> flip(c);
+            const auto draw = [&] { return specials[g_random() % specials.size()]; };
+            for (auto& value : x) value = draw();
+            for (std::size_t i = 0; i < c; ++i) {
+                do t[i] = draw();
+                while (t[i] != t[i]);  // thresholds are never NaN
+                flip[i] = g_random() % 2 ? falling : 0u;
+                std::uint32_t pattern;
+                std::memcpy(&pattern, &t[i], 4);
+                pattern ^= flip[i];
+                std::memcpy(&mapped[i], &pattern, 4);
+            }
+            const std::size_t words = (c + 63) / 64;
+            std::vector<std::uint64_t> bits(m * words + 1, 0x5555);
+            run(x.data(), m, c, mapped.data(), flip.data(), bits.data());
+            require(bits.back() == 0x5555, name, "wrote outside", m, c, 0);
+            for (std::size_t row = 0; row < m; ++row)
+                for (std::size_t i = 0; i < words * 64; ++i) {
+                    const bool expected = i < c && (flip[i] ? x[row * c + i] <= t[i] : x[row * c + i] >= t[i]);
+                    require((bits[row * words + i / 64] >> (i % 64) & 1) == expected, name, "wrong bit", m, c, i);
+                }
+        }
+    std::printf("%s: ok\n", name);
+}
+
+void threshold_pack(const char* name, const sbn::ThresholdPackKernel& kernel) {
+    using Float = std::numeric_limits<float>;
+    using Int = std::numeric_limits<std::int32_t>;
+    threshold_pack<float>(name, kernel.f32,
+                          {0.0f, -0.0f, 1.0f, -1.0f, 0.5f, Float::infinity(), -Float::infinity(), Float::quiet_NaN(),
+                           Float::denorm_min(), -Float::denorm_min(), Float::max(), Float::lowest()},
+                          0x80000000u);
+    threshold_pack<std::int32_t>(
+        name, kernel.i32, {0, 1, -1, 2, -2, 100, Int::max(), Int::min(), Int::max() - 1, Int::min() + 1}, 0xFFFFFFFFu);
+}
+
+// Small whole numbers, so that every order of adding gives the same sum.
+void sgemm(const char* name, const sbn::SgemmKernel& kernel) {
+    int cases = 0;
+    for (const std::size_t m : {1u, 3u, 4u, 5u, 8u})
+        for (const std::size_t n : {1u, 7u, 8u, 9u, 15u, 16u, 17u, 33u})
+            for (const std::size_t k : {1u, 2u, 27u, 65u}) {
+                const std::size_t a_stride = k + g_random() % 3, stride = n + g_random() % 3,
+                                  padded = (n + kernel.lanes - 1) / kernel.lanes * kernel.lanes;
+                const auto draw = [] { return static_cast<float>(g_random() % 17) - 8.0f; };
+                std::vector<float> a((m - 1) * a_stride + k), filters(n * k), store, bias(padded),
+                    out(m * stride + 16, kGuard);
+                for (auto& x : a) x = draw();
+                for (auto& x : filters) x = draw();
+                for (std::size_t c = 0; c < n; ++c) bias[c] = draw();
+                float* w = aligned(store, padded * k);
+                for (std::size_t c = 0; c < n; ++c)
+                    for (std::size_t i = 0; i < k; ++i)
+                        w[(c / kernel.lanes * k + i) * kernel.lanes + c % kernel.lanes] = filters[c * k + i];
+                kernel.run(a.data(), a_stride, m, w, bias.data(), n, k, out.data(), stride);
+                for (std::size_t i = 0; i < out.size(); ++i) {
+                    const std::size_t row = i / stride, column = i % stride;
+                    float expected = kGuard;
+                    if (row < m && column < n) {
+                        expected = bias[column];
+                        for (std::size_t j = 0; j < k; ++j) expected += a[row * a_stride + j] * filters[column * k + j];
+                    }
+                    require(out[i] == expected, name, "wrong element", m, n, k);
+                }
+                ++cases;
+            }
+    std::printf("%s: %d cases\n", name, cases);
+}
+#endif
+
+}  // namespace
+
+int main() {
+#ifdef SIGNBIT_EMULATED_INTRINSICS
+    bgemm("bgemm avx512_vpopcntdq (emulated)", sbn::kBgemmAvx512Vpopcntdq);
+#else
+    bgemm("bgemm portable", sbn::kBgemmPortable);
+    threshold_pack("threshold_pack portable", sbn::kThresholdPackPortable);
+    sgemm("sgemm portable", sbn::kSgemmPortable);
+#if defined(__x86_64__)
+    const auto& cpu = sbn::cpu_features();
+    if (cpu.avx2_fma) {
+        bgemm("bgemm avx2", sbn::kBgemmAvx2);
+        threshold_pack("threshold_pack avx2", sbn::kThresholdPackAvx2);
+        sgemm("sgemm avx2", sbn::kSgemmAvx2);
+    } else {
+        std::printf("not run: avx2\n");
+    }
+    if (cpu.avx512_vpopcntdq)
+        bgemm("bgemm avx512_vpopcntdq", sbn::kBgemmAvx512Vpopcntdq);
+    else
+        std::printf("not run: avx512_vpopcntdq\n");
+#endif
+#endif
+    return 0;
+}
