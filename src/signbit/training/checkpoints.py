@@ -51,7 +51,7 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
         raise DataError(f"there is no checkpoint {path}; the run ended before its first epoch was over, train it again")
     try:
         checkpoint: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError) as error:
+    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, OSError) as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise DataError(f"checkpoint {path} is damaged or not ours: {reason}; use another one of the run") from error
     return checkpoint
