@@ -45,6 +45,13 @@ def read_blobs(data: bytes, table_at: int, count: int, strings_end: int) -> list
     return blobs
 
 
+def check_reserved(record: Any, at: int, *fields: str) -> None:
+    """The reserved bytes of a record, which starts at ``at``, are zero."""
+    for field in fields:
+        for index in np.flatnonzero(record[field]):
+            raise FormatError("a reserved byte is not zero", at + field_offset(record.dtype, field, int(index)))
+
+
 def _view(data: bytes, index: int, record: Any, at: int, data_start: int) -> Blob:
     def fail(field: str, slot: int, message: str) -> NoReturn:
         raise FormatError(f"blob {index}: {message}", at + field_offset(BLOB, field, slot))
@@ -55,9 +62,7 @@ def _view(data: bytes, index: int, record: Any, at: int, data_start: int) -> Blo
         fail("dtype", 0, f"dtype is {dtype}; 1, 2 and 3 are allowed")
     if not 1 <= rank <= MAX_RANK:
         fail("rank", 0, f"rank is {rank}; 1 .. {MAX_RANK} is allowed")
-    for field in ("reserved_a", "reserved_b"):
-        if any(record[field]):
-            fail(field, 0, "reserved bytes are not zero")
+    check_reserved(record, at, "reserved_a", "reserved_b")
     shape = tuple(int(extent) for extent in record["shape"])
     for axis, extent in enumerate(shape):
         if axis < rank and not 1 <= extent <= MAX_BLOB_EXTENT:

@@ -104,4 +104,6 @@ def _check_node(index: int, node: Node, graph: Graph, known: set[int]) -> None:
     for field in ("dtype", "alphabet", "shape"):
         stated, computed = getattr(output, field), getattr(inferred, field)
         if stated != computed:
-            raise RuleError(f"{stated}, but {node.op} (node {index}) yields {computed}", "value", field, node.output)
+            axis = next((f".{axis}" for axis in range(3) if field == "shape" and stated[axis] != computed[axis]), "")
+            message = f"{stated}, but {node.op} (node {index}) yields {computed}"
+            raise RuleError(message, "value", field + axis, node.output)

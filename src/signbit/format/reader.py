@@ -16,7 +16,7 @@ import numpy as np
 from signbit.alphabet import Alphabet
 from signbit.errors import DataError, FormatError
 from signbit.format import layout
-from signbit.format.blobs import read_blobs
+from signbit.format.blobs import check_reserved, read_blobs
 from signbit.format.check import check_graph
 from signbit.format.graph import OPS, Blob, DType, Graph, Node, Value
 from signbit.format.layout import HEADER, NODE, VALUE, field_offset
@@ -92,8 +92,7 @@ def _check_header(data: bytes) -> Any:
         position += int(header[field]) * size
         if position > len(data):
             fail(field, f"{field} is {header[field]}, but the file ends before byte {position}")
-    if any(header["reserved"]):
-        fail("reserved", "reserved bytes are not zero")
+    check_reserved(header, 0, "reserved")
     return header
 
 
@@ -161,9 +160,7 @@ class _Reader:
             fail("dtype", f"dtype is {dtype}; 1, 2 and 3 are allowed")
         if alphabet > 2:
             fail("alphabet", f"alphabet is {alphabet}; 0, 1 and 2 are allowed")
-        for field in ("reserved_a", "reserved_b"):
-            if any(record[field]):
-                fail(field, "reserved bytes are not zero")
+        check_reserved(record, at, "reserved_a", "reserved_b")
         height, width, channels = (int(extent) for extent in record["shape"])
         name = self._string(int(record["name"]), at + field_offset(VALUE, "name"))
         return Value(name, DType(dtype), (height, width, channels), Alphabet(alphabet) if alphabet else None)
@@ -189,10 +186,11 @@ class _Reader:
             if blob > len(self.blobs):
                 fail("blobs", slot, f"blob {blob} does not exist; the file has {len(self.blobs)}")
         in_use = {"inputs": schema.inputs, "attributes": len(schema.attributes), "scalars": len(schema.scalars)}
-        for field, count in (*in_use.items(), ("reserved", 0)):
-            for slot, word in enumerate(np.atleast_1d(record[field]).view(np.uint8 if field == "reserved" else "<u4")):
+        for field, count in in_use.items():
+            for slot, word in enumerate(record[field].view("<u4")):
                 if slot >= count and word != 0:
                     fail(field, slot, f"{field}[{slot}] is not used by {op} and not zero")
+        check_reserved(record, at, "reserved")
         return Node(
             op=op,
             inputs=tuple(int(source) for source in record["inputs"][: schema.inputs]),
@@ -227,16 +225,17 @@ class _Reader:
         """The byte offset of the field that a rule names."""
         if error.table == "header":
             return field_offset(HEADER, error.field)
+        field, _, element = error.field.partition(".")
+        slot = int(element or 0)
         if error.table == "value":
-            return self.values_at + error.index * VALUE.itemsize + field_offset(VALUE, error.field)
+            return self.values_at + error.index * VALUE.itemsize + field_offset(VALUE, field, slot)
         at = self.nodes_at + error.index * NODE.itemsize
         schema = OPS[graph.nodes[error.index].op]
-        for field in ("blobs", "attributes", "scalars"):
-            names: tuple[str, ...] = getattr(schema, field)
-            if error.field in names:
-                return at + field_offset(NODE, field, names.index(error.field))
-        field, _, slot = error.field.partition(".")
-        return at + field_offset(NODE, field, int(slot or 0))
+        for kind in ("blobs", "attributes", "scalars"):
+            names: tuple[str, ...] = getattr(schema, kind)
+            if field in names:
+                return at + field_offset(NODE, kind, names.index(field))
+        return at + field_offset(NODE, field, slot)
 
 
 def _no_constant(name: str) -> NoReturn:
