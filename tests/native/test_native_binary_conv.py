@@ -1,0 +1,117 @@
+"""threshold -> binary_conv2d is exact: every tier, every number of threads, against integers added one by one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+from native_graphs import THREADS, as_floats, binarize, programs, random_images, slow_convolution
+
+from signbit.alphabet import Alphabet
+from signbit.format import Bits, GraphBuilder
+
+CHANNELS = (1, 2, 7, 8, 16, 31, 32, 33, 63, 64, 65, 96, 127, 128, 129, 130)
+
+
+@dataclass(frozen=True)
+class Case:
+    alphabet: Alphabet
+    pad_value: int
+    images: int
+    height: int
+    width: int
+    channels: int
+    filters: int
+    kernel: tuple[int, int]
+    stride: tuple[int, int] = (1, 1)
+    pads: tuple[int, int, int, int] = (0, 0, 0, 0)
+    dilation: tuple[int, int] = (1, 1)
+    groups: int = 1
+
+
+def check(case: Case, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    ones = rng.integers(0, 2, (case.filters, *case.kernel, case.channels // case.groups))
+    builder = GraphBuilder()
+    bits = binarize(builder, builder.input((case.height, case.width, case.channels)), case.alphabet)
+    attributes = {"groups": case.groups, "pad_value": case.pad_value}
+    for axis, stride, dilation in zip("hw", case.stride, case.dilation, strict=True):
+        attributes |= {f"stride_{axis}": stride, f"dilation_{axis}": dilation}
+    for side, pad in zip(("top", "left", "bottom", "right"), case.pads, strict=True):
+        attributes[f"pad_{side}"] = pad
+    sums = builder.node("binary_conv2d", bits, attributes=attributes, blobs={"weight": Bits.pack(ones)})
+    graph = builder.graph(as_floats(builder, sums))
+
+    x = random_images(rng, case.images, case.channels, case.height, case.width)
+    a = np.where(x >= 0, 1, -1) if case.alphabet is Alphabet.PM1 else np.where(x > 0, 1, 0)
+    weight = (2 * ones - 1).transpose(0, 3, 1, 2)
+    expected = slow_convolution(a, weight, case.stride, case.pads, case.dilation, case.groups, case.pad_value)
+    for program in programs(graph):
+        np.testing.assert_array_equal(program.run(x), expected, err_msg=f"{case}, {program.isa}, {program.threads}")
+
+
+def random_case(rng: np.random.Generator) -> Case:
+    def pick(*options: int) -> int:
+        return int(rng.choice(options))
+
+    height, width = (pick(1, 2, 3, 5, 8, 13, 16, 17, 33) for _ in range(2))
+    pads = tuple(pick(0, 0, 1, 2, 3) for _ in range(4))
+    kernel, dilation = [], []
+    for extent in (height + pads[0] + pads[2], width + pads[1] + pads[3]):
+        kernel.append(min(pick(1, 2, 3, 3, 5), extent))
+        dilation.append(pick(*(d for d in (1, 1, 2, 3) if d * (kernel[-1] - 1) + 1 <= extent)))
+    channels = pick(*CHANNELS) if height * width < 500 else pick(1, 16, 63, 64, 65)
+    groups = pick(*(g for g in (1, 1, 2, 3, channels) if channels % g == 0))
+    filters = groups * pick(*(f for f in (1, 3, 7, 8, 9, 17, 40, 65) if groups * f <= max(130, groups)))
+    alphabet = Alphabet(pick(1, 2))
+    return Case(
+        alphabet=alphabet,
+        pad_value=pick(-1, 0, 0, 1) if alphabet is Alphabet.PM1 else pick(0, 1),
+        images=pick(1, 2, 3),
+        height=height,
+        width=width,
+        channels=channels,
+        filters=filters,
+        kernel=(kernel[0], kernel[1]),
+        stride=(pick(1, 1, 2, 3), pick(1, 1, 2, 3)),
+        pads=(pads[0], pads[1], pads[2], pads[3]),
+        dilation=(dilation[0], dilation[1]),
+        groups=groups,
+    )
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_random_shapes(seed: int) -> None:
+    check(random_case(np.random.default_rng([seed, 1])), seed)
+
+
+@pytest.mark.parametrize("channels", CHANNELS)
+@pytest.mark.parametrize(("alphabet", "pad_value"), [(1, 0), (1, -1), (1, 1), (2, 0), (2, 1)])
+def test_word_boundaries(channels: int, alphabet: int, pad_value: int) -> None:
+    """The usual 3 x 3 layer with a border of one, on both sides of every word boundary."""
+    check(Case(Alphabet(alphabet), pad_value, 2, 4, 5, channels, 19, (3, 3), pads=(1, 1, 1, 1)), channels)
+
+
+@pytest.mark.parametrize("channels", [1, 63, 64, 65, 1000, 4097])
+def test_linear_layers(channels: int) -> None:
+    """One row of activations: threads share the filters instead."""
+    check(Case(Alphabet.PM1, 0, 1, 1, 1, channels, 130, (1, 1)), channels)
+
+
+def test_windows_wholly_in_the_padding() -> None:
+    for seed, (alphabet, pad_value) in enumerate([(Alphabet.PM1, 0), (Alphabet.PM1, 1), (Alphabet.ZERO_ONE, 1)]):
+        check(Case(alphabet, pad_value, 1, 2, 3, 5, 9, (2, 2), stride=(2, 1), pads=(6, 5, 4, 7), dilation=(1, 2)), seed)
+
+
+def test_the_largest_sum_fits() -> None:
+    """2^24 taps that all agree, the bound of the format, and all disagree."""
+    side = 1 << 10
+    builder = GraphBuilder()
+    bits = binarize(builder, builder.input((side, side, 16)), Alphabet.PM1)
+    ones = np.ones((2, side, side, 16))
+    ones[1] = 0
+    graph = builder.graph(as_floats(builder, builder.node("binary_conv2d", bits, blobs={"weight": Bits.pack(ones)})))
+    x = np.ones((1, 16, side, side), np.float32)
+    for program in list(programs(graph))[:: len(THREADS)]:
+        assert program.run(x).ravel().tolist() == [2.0**24, -(2.0**24)]

@@ -1,0 +1,120 @@
+"""The native test drivers, built by plain CMake without Python: kernels, threads, sanitized fuzzing, symbols."""
+
+from __future__ import annotations
+
+import platform
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from test_native_loader import GOOD
+
+from signbit.format import Bits, GraphBuilder, write_bytes
+
+ROOT = Path(__file__).parents[2]
+CMAKE = shutil.which("cmake", path=str(Path(sys.executable).parent)) or shutil.which("cmake")
+COMPILER = shutil.which("c++") or shutil.which("g++") or shutil.which("clang++")
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(CMAKE is None or COMPILER is None, reason="needs cmake and a C++ compiler"),
+]
+
+
+def run(*command: str | Path, timeout: float = 280) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(list(map(str, command)), capture_output=True, text=True, timeout=timeout, check=False)
+
+
+def build(folder: str, target: str, *options: str) -> Path:
+    """Builds in ``build/``, where the next run finds it; returns the build folder."""
+    where = ROOT / "build" / folder
+    ninja = shutil.which("ninja", path=str(Path(sys.executable).parent)) or shutil.which("ninja")
+    generator = ["-G", "Ninja", f"-DCMAKE_MAKE_PROGRAM={ninja}"] if ninja and not where.exists() else []
+    assert CMAKE is not None
+    configured = run(
+        CMAKE,
+        "-S",
+        ROOT,
+        "-B",
+        where,
+        *generator,
+        "-DSIGNBIT_PYTHON=OFF",
+        "-DSIGNBIT_TESTS=ON",
+        "-DSIGNBIT_WERROR=ON",
+        *options,
+    )
+    assert configured.returncode == 0, configured.stderr
+    built = run(CMAKE, "--build", where, "--target", target)
+    assert built.returncode == 0, built.stdout + built.stderr
+    return where
+
+
+def test_kernels_count_like_a_loop_over_bits() -> None:
+    result = run(build("native-tests", "check_kernels") / "check_kernels")
+    print(result.stdout)
+    assert result.returncode == 0, result.stdout
+    assert "bgemm portable" in result.stdout
+
+
+def test_avx512_kernels_in_emulation() -> None:
+    include = run(str(COMPILER), "-E", "-x", "c++", "-include", "simde/x86/avx512.h", "/dev/null")
+    if include.returncode != 0:
+        pytest.skip("SIMDe's headers are not installed (Debian: libsimde-dev)")
+    result = run(build("native-tests", "check_kernels_emulated") / "check_kernels_emulated")
+    assert result.returncode == 0, result.stdout
+    assert "avx512_vpopcntdq (emulated)" in result.stdout
+
+
+def test_parallel_for() -> None:
+    result = run(build("native-tests", "check_parallel") / "check_parallel", timeout=60)
+    assert (result.returncode, result.stdout) == (0, "parallel_for: ok\n")
+
+
+@pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="no instruction-set files on this platform")
+@pytest.mark.skipif(shutil.which("nm") is None, reason="needs nm")
+def test_instruction_set_objects_export_one_table_and_share_nothing() -> None:
+    """A weak symbol could be the copy that the linker keeps for a CPU that cannot run it."""
+    where = build("native-tests", "signbit_kernels")
+    objects = [path for path in where.rglob("*.o") if "signbit_kernels.dir" in str(path)]
+    assert len(objects) == 7
+    for path in objects:
+        symbols = [line.split()[-2:] for line in run("nm", path).stdout.splitlines()]
+        defined = [(kind, name) for kind, name in symbols if kind.isupper() and kind != "U"]
+        assert len(defined) == 1, (path.name, defined)
+        assert defined[0][0] in "DR"
+        outside = {name for kind, name in symbols if kind in "Uwv"} - {"memcpy", "memset", "_GLOBAL_OFFSET_TABLE_"}
+        assert not outside, (path.name, outside)
+
+
+def test_fuzzed_files_under_sanitizers(tmp_path: Path) -> None:
+    probe = tmp_path / "probe.cpp"
+    probe.write_text("int main() {}\n")
+    options = ["-fsanitize=address,undefined", str(probe), "-o", str(tmp_path / "probe")]
+    if run(str(COMPILER), *options).returncode != 0 or run(tmp_path / "probe").returncode != 0:
+        pytest.skip("the compiler has no address and undefined-behaviour sanitizers")
+    rng = np.random.default_rng(0)
+    builder = GraphBuilder()
+    x = builder.input((7, 7, 16))
+    for channels, pad in ((16, 1), (16, 0)):
+        blobs = {"thresholds": np.zeros(channels, np.float32), "rising": Bits.pack(np.ones(channels))}
+        bits = builder.node("threshold", x, blobs=blobs)
+        attributes = {"pad_top": pad, "pad_left": pad, "pad_bottom": pad, "pad_right": pad}
+        weight = Bits.pack(rng.integers(0, 2, (16, 3, 3, 16)))
+        sums = builder.node("binary_conv2d", bits, attributes=attributes, blobs={"weight": weight})
+        one, zero = np.ones(16, np.float32), np.zeros(16, np.float32)
+        x = builder.node("affine", sums, blobs={"scale": one, "shift": zero})
+    (tmp_path / "all.sbn").write_bytes(GOOD)
+    (tmp_path / "chain.sbn").write_bytes(write_bytes(builder.graph(x)))
+    driver = (
+        build("native-sanitized", "fuzz_load", "-DSIGNBIT_SANITIZE=address,undefined", "-DCMAKE_BUILD_TYPE=Debug")
+        / "fuzz_load"
+    )
+    result = run(driver, "8", "1", tmp_path / "all.sbn", tmp_path / "chain.sbn", timeout=120)
+    print(result.stdout)
+    assert result.returncode == 0, result.stdout[-2000:] + result.stderr[-4000:]
+    tried, loaded, ran = (int(word) for word in result.stdout.split()[1::2])
+    assert tried > 200
+    assert loaded >= ran > 0
