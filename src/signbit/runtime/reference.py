@@ -101,7 +101,7 @@ def _threshold(node: Node, inputs: list[Array], output: Value) -> Array:
     assert isinstance(rising, Bits)
     ones = np.where(rising.unpack(), x >= thresholds, x <= thresholds)
     alphabet = output.alphabet or Alphabet.PM1
-    return np.where(ones, np.int8(alphabet.high), np.int8(alphabet.low))
+    return np.array([alphabet.low, alphabet.high], np.int8)[ones.astype(np.intp)]
 
 
 def _max_pool2d(node: Node, inputs: list[Array], output: Value) -> Array:
@@ -132,7 +132,8 @@ def _add(_: Node, inputs: list[Array], __: Value) -> Array:
 
 def _clamp(node: Node, inputs: list[Array], _: Value) -> Array:
     low, high = np.float32(node.scalars["low"]), np.float32(node.scalars["high"])
-    return np.minimum(np.maximum(inputs[0], low), high)
+    clamped: Array = np.minimum(np.maximum(inputs[0], low), high)
+    return clamped
 
 
 def _prelu(node: Node, inputs: list[Array], _: Value) -> Array:
