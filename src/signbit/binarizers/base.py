@@ -30,7 +30,7 @@ def sign(x: Tensor) -> Tensor:
     >>> sign(torch.tensor([-2.0, -0.0, 0.0, 0.5]))
     tensor([-1.,  1.,  1.,  1.])
     """
-    # A comparison written straight into x's dtype runs vectorised, by way of a bool tensor it is ten times slower; using
+    # A comparison written straight into x's dtype runs vectorised, by way of a bool tensor ten times slower; using
     # its memory again for the result matters as much: fresh memory costs more than the arithmetic.
     y = torch.lt(x, 0, out=torch.empty_like(x))
     return torch.sub(x.new_ones(()), y, alpha=2, out=y)
