@@ -384,7 +384,7 @@ def test_mutations_give_an_error_or_a_valid_graph() -> None:
     rng = np.random.default_rng(7)
     sources = [GOOD, *(write_bytes(random_graph(seed)) for seed in range(20))]
     outcomes = []
-    for _ in range(1200):
+    for _ in range(800):
         data = mutate(rng, sources[int(rng.integers(len(sources)))])
         outcomes.append(accepted(read_bytes, data))
         if outcomes[-1]:
@@ -395,7 +395,8 @@ def test_mutations_give_an_error_or_a_valid_graph() -> None:
 
 def test_declared_sizes_allocate_nothing() -> None:
     """Every count and size at its limit in turn: the reader never takes more than a small multiple of the file."""
-    hostile = [repaired(rule.apply()) for rule in RULES]
+    rules = [*header_rules(), *value_rules(), *blob_rules()]
+    hostile = [repaired(rule.apply()) for rule in rules if rule.kind in (U32, U64)]
     hostile.append(with_metadata(b"[" * 4000))
     tracemalloc.start()
     try:
