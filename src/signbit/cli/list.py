@@ -19,10 +19,15 @@ KINDS = {
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("kind", choices=KINDS, help="what to list")
+    parser.add_argument("kind", choices=[*KINDS, "recipes"], help="what to list")
 
 
 def run(args: argparse.Namespace) -> Mapping[str, Any]:
+    if args.kind == "recipes":
+        from signbit.recipes import names
+
+        say(args, "\n".join(names()))
+        return {"recipes": [{"name": name} for name in names()]}
     room, name = KINDS[args.kind]
     registry: Registry[Any] = getattr(import_module(room), name)
     entries = list(registry)
@@ -32,7 +37,7 @@ def run(args: argparse.Namespace) -> Mapping[str, Any]:
 
 COMMAND = Command(
     name="list",
-    summary="methods, models, data sets and binarizers that ship",
+    summary="methods, models, data sets, binarizers and recipes that ship",
     examples=("signbit list methods", "signbit list models --json"),
     configure=configure,
     run=run,

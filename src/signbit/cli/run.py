@@ -62,7 +62,7 @@ def run(args: argparse.Namespace) -> Mapping[str, Any]:
                 else:
                     good.append((path, image))
             if good:
-                logits = session.run(np.stack([image for _, image in good]))
+                logits = session.run(np.concatenate([image for _, image in good]))
                 for (path, _), scores in zip(good, logits, strict=True):
                     rows.append(_ranking(path, scores, labels, args.top))
                     say(args, f"{path}  " + "  ".join(f"{r['label']} {r['score']:.3f}" for r in rows[-1]["top"]))

@@ -1,0 +1,96 @@
+"""``signbit train``: one recorded run, from a recipe, from options, or from where another one stopped."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping
+from typing import Any
+
+from signbit.cli.command import Command, positive_int, say
+from signbit.errors import ConfigError
+
+TEXT = {
+    "method": "training method; see: signbit list methods",
+    "model": "network; see: signbit list models",
+    "data": "data set; see: signbit list datasets",
+    "data_dir": "folder that holds the data set",
+    "augment": "augmentation; default: the data set's",
+    "schedule": "shape of the learning rate over the run; default: the method's",
+    "precision": "fp32 or bf16 (autocast)",
+    "out": "folder of the run, new or empty; default: a name under runs/",
+}
+NUMBERS: dict[str, tuple[Any, str]] = {
+    "epochs": (positive_int, "passes over the training images"),
+    "batch_size": (positive_int, "images a step"),
+    "learning_rate": (float, "peak learning rate; default: the method's"),
+    "seed": (int, "weights, order and augmentation follow from it"),
+    "threads": (positive_int, "torch threads"),
+}
+SWITCHES = {"compile": "compile the training step", "download": "fetch missing data from its official address"}
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("recipe", nargs="?", help="a shipped recipe or a YAML file; options override it")
+    for name, text in TEXT.items():
+        parser.add_argument(_flag(name), help=text)
+    for name, (kind, text) in NUMBERS.items():
+        parser.add_argument(_flag(name), type=kind, help=text)
+    for name, text in SWITCHES.items():
+        parser.add_argument(_flag(name), action="store_true", default=None, help=text)
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="KEY=VALUE", help="optimizer setting, for example --set tau=1e-6"
+    )
+    parser.add_argument("--resume", metavar="RUN", help="continue this run; only --data-dir may be given with it")
+
+
+def run(args: argparse.Namespace) -> Mapping[str, Any]:
+    from signbit.recipes import find
+    from signbit.training import RunConfig, fit, resume
+
+    given = {
+        name: getattr(args, name) for name in (*TEXT, *NUMBERS, *SWITCHES) if getattr(args, name) is not None
+    }
+    if args.resume:
+        if args.recipe or args.set or set(given) - {"data_dir"}:
+            raise ConfigError("a resumed run keeps its settings; give nothing but --data-dir beside --resume")
+        result = resume(args.resume, data_dir=args.data_dir)
+    else:
+        settings = RunConfig.from_yaml(find(args.recipe)).to_dict() if args.recipe else {}
+        optimizer = {**settings.pop("optimizer", {}), **dict(_assignment(text) for text in args.set)}
+        result = fit(RunConfig.from_dict({**settings, **given, "optimizer": optimizer}))
+    say(
+        args,
+        f"{result.run}: test accuracy {100 * result.test_accuracy:.2f} %, validation {100 * result.val_accuracy:.2f} % "
+        f"after {result.epochs} epochs in {result.seconds:.0f} s "
+        f"(best on validation {100 * result.best_val_accuracy:.2f} % in epoch {result.best_epoch})",
+    )
+    return result.to_dict()
+
+
+def _flag(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
+
+
+def _assignment(text: str) -> tuple[str, Any]:
+    """``"tau=1e-6"`` -> ``("tau", 1e-6)``; text that is no number stays text."""
+    key, equals, value = text.partition("=")
+    if not equals or not key:
+        raise ConfigError(f"--set takes KEY=VALUE, for example tau=1e-6; got {text!r}")
+    try:
+        return key, float(value)
+    except ValueError:
+        return key, value
+
+
+COMMAND = Command(
+    name="train",
+    summary="train a network and record the run",
+    examples=(
+        "signbit train digits/convnet-tiny-ste",
+        "signbit train --method bop2nd --model binarynet --data cifar10 --data-dir DIR --epochs 10",
+        "signbit train my-recipe.yaml --seed 3 --out runs/third",
+        "signbit train --resume runs/third",
+    ),
+    configure=configure,
+    run=run,
+)

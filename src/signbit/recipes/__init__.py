@@ -1,0 +1,27 @@
+"""Settings of runs that ship with the package, as YAML: ``<dataset>/<model>-<method>[-quick].yaml``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from signbit.errors import UnknownNameError
+
+FOLDER = Path(__file__).parent
+
+
+def names() -> list[str]:
+    """Every shipped recipe, for example ``"digits/convnet-tiny-ste"``."""
+    return sorted(path.relative_to(FOLDER).with_suffix("").as_posix() for path in FOLDER.rglob("*.yaml"))
+
+
+def find(recipe: str) -> Path:
+    """The file of a recipe: a path to a YAML file of one's own, or a shipped name.
+
+    >>> find("digits/convnet-tiny-ste").name
+    'convnet-tiny-ste.yaml'
+    """
+    if recipe.endswith((".yaml", ".yml")):
+        return Path(recipe)
+    if recipe not in names():
+        raise UnknownNameError("recipe", recipe, names())
+    return FOLDER / f"{recipe}.yaml"
