@@ -236,10 +236,10 @@ class Exploding(nn.Module):
 
 
 def test_a_loss_that_is_not_finite_names_its_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from signbit.training import run
+    from signbit.training import folder
 
-    build = run.create_model
-    monkeypatch.setattr(run, "create_model", lambda *args, **options: Exploding(build(*args, **options)))
+    build = folder.create_model
+    monkeypatch.setattr(folder, "create_model", lambda *args, **options: Exploding(build(*args, **options)))
     with pytest.raises(NonFiniteLossError, match=r"in epoch 1, step 2 of the run.*lower --learning-rate"):
         fit(quick(tmp_path / "run"))
     assert not (tmp_path / "run" / LAST).exists(), "no checkpoint of a broken network"

@@ -2,6 +2,7 @@
 
 from signbit.training.config import RunConfig
 from signbit.training.evaluation import evaluate
-from signbit.training.run import RunResult, fit, load_run, read_card, read_config, resume
+from signbit.training.folder import RunResult, load_run, read_card, read_config
+from signbit.training.run import fit, resume
 
 __all__ = ["RunConfig", "RunResult", "evaluate", "fit", "load_run", "read_card", "read_config", "resume"]

@@ -2,81 +2,45 @@
 
 from __future__ import annotations
 
-import json
-import logging
 import random
-import signal
+import sys
 import time
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
-from dataclasses import asdict, dataclass, replace
+from contextlib import nullcontext
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from lightning.pytorch import Trainer
 from lightning.pytorch.loggers import TensorBoardLogger
-from torch import nn
 
 from signbit.callbacks import EpochRecord, FlipRates, Progress
 from signbit.callbacks.record import read_rows
-from signbit.data import Card, Dataset, load
+from signbit.data import Dataset, load
 from signbit.data.augment import AUGMENTATIONS
 from signbit.data.batches import EvalBatches, TrainBatches
-from signbit.errors import ConfigError, SignbitError
-from signbit.files import write_bytes_atomically
-from signbit.methods import METHODS, create_model, create_optimizer
-from signbit.training.checkpoints import (
-    LAST,
-    AtomicCheckpointIO,
-    checkpoint_callbacks,
-    network_weights,
-    read_checkpoint,
-)
+from signbit.errors import ConfigError
+from signbit.methods import METHODS, create_optimizer
+from signbit.training.checkpoints import LAST, AtomicCheckpointIO, checkpoint_callbacks
 from signbit.training.config import RunConfig
 from signbit.training.environment import environment
 from signbit.training.evaluation import evaluate
+from signbit.training.folder import (
+    CARD,
+    CONFIG,
+    ENVIRONMENT,
+    METRICS,
+    RESULT,
+    RunResult,
+    build_network,
+    read_config,
+    read_result,
+    write_json,
+)
+from signbit.training.manners import interrupts_raise, quiet_lightning
 from signbit.training.module import Classifier
 from signbit.training.rates import rate_shape
 from signbit.training.step_time import torch_threads
-
-CONFIG, CARD, ENVIRONMENT, METRICS, RESULT = (
-    "config.yaml",
-    "data.json",
-    "environment.json",
-    "metrics.csv",
-    "result.json",
-)
-
-
-@dataclass(frozen=True)
-class RunResult:
-    """What a finished run claims. Accuracies are shares, 0 .. 1, in float32, of the network after the last epoch.
-
-    Attributes
-    ----------
-    run : its folder.
-    test_accuracy : over every test image; evaluated once, when training was over.
-    val_accuracy : over every validation image.
-    epochs : trained.
-    seconds : of all epochs, validation included, summed over interruptions.
-    best_val_accuracy, best_epoch : the best epoch on validation as logged during training, counted from 1; its weights
-        are in ``checkpoints/best.ckpt``.
-    """
-
-    run: Path
-    test_accuracy: float
-    val_accuracy: float
-    epochs: int
-    seconds: float
-    best_val_accuracy: float
-    best_epoch: int
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain data."""
-        return {**asdict(self), "run": str(self.run)}
 
 
 def fit(config: RunConfig) -> RunResult:
@@ -99,8 +63,8 @@ def fit(config: RunConfig) -> RunResult:
         session = _Session(config, dataset, run)
         run.mkdir(parents=True, exist_ok=True)
         config.to_yaml(run / CONFIG)
-        _write_json(run / CARD, asdict(dataset.card))
-        _write_json(run / ENVIRONMENT, environment(config.seed))
+        write_json(run / CARD, asdict(dataset.card))
+        write_json(run / ENVIRONMENT, environment(config.seed))
         return session.train(checkpoint=None)
 
 
@@ -116,41 +80,14 @@ def resume(run: str | Path, *, data_dir: str | None = None) -> RunResult:
     """
     run = Path(run)
     config = read_config(run)
-    if (run / RESULT).is_file():
-        return RunResult(**{**_read_json(run / RESULT), "run": run})
+    if (result := read_result(run)) is not None:
+        return result
     if data_dir is not None:
         config = replace(config, data_dir=data_dir)
     dataset = load(config.data, config.data_dir, config.download)
     checkpoint = run / LAST
     with torch_threads(config.threads) if config.threads else nullcontext():
         return _Session(config, dataset, run).train(checkpoint if checkpoint.is_file() else None)
-
-
-def read_config(run: str | Path) -> RunConfig:
-    """The resolved settings of a run."""
-    path = Path(run) / CONFIG
-    if not path.is_file():
-        raise ConfigError(f"{run} is not the folder of a run: it holds no {CONFIG}; signbit train makes one")
-    return RunConfig.from_yaml(path)
-
-
-def read_card(run: str | Path) -> Card:
-    """What a run's network has to know about its data: classes, input size, mean and standard deviation."""
-    return Card.from_dict(_read_json(Path(run) / CARD))
-
-
-def load_run(run: str | Path, checkpoint: str = LAST) -> tuple[nn.Module, RunConfig]:
-    """The network of a run in evaluation mode, and the run's settings.
-
-    Parameters
-    ----------
-    run : folder that :func:`fit` made.
-    checkpoint : which one, relative to the folder; default the last epoch's, which is the one the result is about.
-    """
-    config, card = read_config(run), read_card(run)
-    network = _network(config, card)
-    network.load_state_dict(network_weights(read_checkpoint(Path(run) / checkpoint)))
-    return network.eval(), config
 
 
 class _Session:
@@ -164,7 +101,7 @@ class _Session:
             dataset.train, dataset, batch_size=config.batch_size, seed=config.seed, augmentation=augmentation
         )
         steps = config.epochs * len(self.batches)
-        self.network = _network(config, dataset.card)
+        self.network = build_network(config, dataset.card)
         # Only some rules have a learning rate; the composite keeps torch's key `lr` for those.
         optimizer = create_optimizer(
             self.network, method=config.method, total_steps=steps, lr=config.learning_rate, **config.optimizer
@@ -180,7 +117,12 @@ class _Session:
     def train(self, checkpoint: Path | None) -> RunResult:
         """Fit, then evaluate what came out."""
         record = EpochRecord(self.run / METRICS)
-        with _quiet_lightning():
+        if self.config.precision == "bf16" and torch.backends.cpu.get_cpu_capability() == "AVX2":
+            print(
+                "note: this CPU has no bf16 instructions; expect bf16 to be several times slower than fp32",
+                file=sys.stderr,
+            )
+        with quiet_lightning():
             trainer = Trainer(
                 max_epochs=self.config.epochs,
                 precision="bf16-mixed" if self.config.precision == "bf16" else "32-true",
@@ -195,7 +137,7 @@ class _Session:
                 enable_progress_bar=False,
                 enable_model_summary=False,
             )
-            with _interrupts_raise():
+            with interrupts_raise():
                 trainer.fit(
                     self.module, self.batches, EvalBatches(self.dataset.val, self.dataset), ckpt_path=checkpoint
                 )
@@ -212,7 +154,7 @@ class _Session:
             best_val_accuracy=best["val_accuracy"],
             best_epoch=int(best["epoch"]) + 1,
         )
-        _write_json(self.run / RESULT, result.to_dict())
+        write_json(self.run / RESULT, result.to_dict())
         return result
 
 
@@ -236,58 +178,3 @@ def _resolve(config: RunConfig, dataset: Dataset) -> RunConfig:
         data_dir=None if config.data_dir is None else str(Path(config.data_dir).absolute()),
         out=config.out or f"runs/{config.data}-{config.model}-{config.method}-{time.strftime('%Y%m%d-%H%M%S')}",
     )
-
-
-def _network(config: RunConfig, card: Card) -> nn.Module:
-    return create_model(
-        config.model,
-        method=config.method,
-        num_classes=len(card.classes),
-        input_size=card.input_size,
-        **config.model_options,
-    )
-
-
-@contextmanager
-def _interrupts_raise() -> Iterator[None]:
-    """Lightning answers Ctrl-C by ignoring the signal for good and exiting; callers of ours get KeyboardInterrupt."""
-    main = signal.getsignal(signal.SIGINT)
-    try:
-        yield
-    except SystemExit as error:
-        if isinstance(error.__context__, KeyboardInterrupt):
-            raise KeyboardInterrupt from error
-        raise
-    finally:
-        if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-            signal.signal(signal.SIGINT, main)
-
-
-@contextmanager
-def _quiet_lightning() -> Iterator[None]:
-    """Keep Lightning's notices about itself off the console; its errors stay."""
-    loggers = [logging.getLogger(name) for name in ("lightning.pytorch", "lightning.fabric", "lightning")]
-    before = [logger.level for logger in loggers]
-    for logger in loggers:
-        logger.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", module=r"lightning\..*")
-            yield
-    finally:
-        for logger, level in zip(loggers, before, strict=True):
-            logger.setLevel(level)
-
-
-def _write_json(path: Path, content: dict[str, Any]) -> None:
-    write_bytes_atomically(path, (json.dumps(content, indent=2) + "\n").encode())
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(path.read_text())
-    except (OSError, ValueError) as error:
-        raise SignbitError(f"cannot read {path} of the run: {error}; is the folder complete?") from error
-    if not isinstance(content, dict):
-        raise SignbitError(f"{path} must hold a JSON object; it holds {type(content).__name__}")
-    return content

@@ -82,7 +82,7 @@ def _step(model: str, method: str, input_size: tuple[int, int, int, int], mode: 
     def step() -> None:
         with torch.autocast(device, torch.bfloat16) if mode.bf16 else nullcontext():
             loss = nn.functional.cross_entropy(forward(images), labels)
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
         optimizer.zero_grad()
 

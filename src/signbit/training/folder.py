@@ -1,0 +1,113 @@
+"""The folder of a run: what is in it, and how it is read back."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from signbit.data import Card
+from signbit.errors import ConfigError, DataError
+from signbit.files import write_bytes_atomically
+from signbit.methods import create_model
+from signbit.training.checkpoints import LAST, network_weights, read_checkpoint
+from signbit.training.config import RunConfig
+
+CONFIG, CARD, ENVIRONMENT, METRICS, RESULT = (
+    "config.yaml",
+    "data.json",
+    "environment.json",
+    "metrics.csv",
+    "result.json",
+)
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """What a finished run claims. Accuracies are shares, 0 .. 1, in float32, of the network after the last epoch.
+
+    Attributes
+    ----------
+    run : its folder.
+    test_accuracy : over every test image; evaluated once, when training was over.
+    val_accuracy : over every validation image.
+    epochs : trained.
+    seconds : of all epochs, validation included, summed over interruptions.
+    best_val_accuracy, best_epoch : the best epoch on validation as logged during training, counted from 1; its weights
+        are in ``checkpoints/best.ckpt``.
+    """
+
+    run: Path
+    test_accuracy: float
+    val_accuracy: float
+    epochs: int
+    seconds: float
+    best_val_accuracy: float
+    best_epoch: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data."""
+        return {**asdict(self), "run": str(self.run)}
+
+
+def read_config(run: str | Path) -> RunConfig:
+    """The resolved settings of a run."""
+    path = Path(run) / CONFIG
+    if not path.is_file():
+        raise ConfigError(f"{run} is not the folder of a run: it holds no {CONFIG}; signbit train makes one")
+    return RunConfig.from_yaml(path)
+
+
+def read_card(run: str | Path) -> Card:
+    """What a run's network has to know about its data: classes, input size, mean and standard deviation."""
+    return Card.from_dict(read_json(Path(run) / CARD))
+
+
+def read_result(run: str | Path) -> RunResult | None:
+    """What a finished run claims; None while it is not finished."""
+    path = Path(run) / RESULT
+    return RunResult(**{**read_json(path), "run": Path(run)}) if path.is_file() else None
+
+
+def load_run(run: str | Path, checkpoint: str = LAST) -> tuple[nn.Module, RunConfig]:
+    """The network of a run in evaluation mode, and the run's settings.
+
+    Parameters
+    ----------
+    run : folder that :func:`fit` made.
+    checkpoint : which one, relative to the folder; default the last epoch's, which is the one the result is about.
+    """
+    config, card = read_config(run), read_card(run)
+    network = build_network(config, card)
+    network.load_state_dict(network_weights(read_checkpoint(Path(run) / checkpoint)))
+    return network.eval(), config
+
+
+def build_network(config: RunConfig, card: Card) -> nn.Module:
+    """A fresh network of a run."""
+    return create_model(
+        config.model,
+        method=config.method,
+        num_classes=len(card.classes),
+        input_size=card.input_size,
+        **config.model_options,
+    )
+
+
+def write_json(path: Path, content: dict[str, Any]) -> None:
+    """Write one JSON object; a reader sees the old file or the new one."""
+    write_bytes_atomically(path, (json.dumps(content, indent=2) + "\n").encode())
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Read one JSON object; :class:`DataError` for anything else."""
+    try:
+        content = json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise DataError(f"cannot read {path} of the run: {error}; is the folder complete?") from error
+    if not isinstance(content, dict):
+        raise DataError(f"{path} must hold a JSON object; it holds {type(content).__name__}")
+    return content
