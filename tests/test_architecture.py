@@ -1,4 +1,4 @@
-"""The import table in ARCHITECTURE.md is what the code does: every import between rooms is read and compared with it."""
+"""The import table in ARCHITECTURE.md is what the code does: every import between rooms is compared with it."""
 
 from __future__ import annotations
 

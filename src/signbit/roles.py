@@ -1,7 +1,7 @@
 """What every trainable tensor is, so that nobody has to guess from a layer's type or name.
 
 A module states the roles of its own parameters in an attribute ``parameter_roles`` (parameter name -> role);
-what is not stated is ``ORDINARY``. Roles live on modules, not on tensors: they survive deepcopy, pickling and ``.to()``.
+what is not stated is ``ORDINARY``. Roles live on modules, not on tensors: so they survive deepcopy and pickling.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class Role(Enum):
 
 
 def parameter_roles(model: nn.Module) -> dict[str, Role]:
-    """The role of every parameter of ``model`` by its full name, each parameter once (shared ones under their first name)."""
+    """The role of every parameter of ``model`` by its full name; a shared one is listed once, under its first name."""
     roles: dict[str, Role] = {}
     seen: set[int] = set()
     for prefix, module in model.named_modules():

@@ -60,7 +60,13 @@ def test_wrong_arguments(
 def test_truncated_and_flipped_files(sbn_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     data = sbn_file.read_bytes()
     bad = tmp_path / "bad.sbn"
-    for content in (b"", data[:40], data[: len(data) // 2], data[:-1], data[:200] + bytes([data[200] ^ 4]) + data[201:]):
+    for content in (
+        b"",
+        data[:40],
+        data[: len(data) // 2],
+        data[:-1],
+        data[:200] + bytes([data[200] ^ 4]) + data[201:],
+    ):
         bad.write_bytes(content)
         for command in (["inspect", str(bad)], ["eval", str(bad), "--data", "digits"], ["bench", str(bad)]):
             assert "offset" in message_of(capsys, *command)

@@ -19,7 +19,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--threads", type=positive_int, default=2, help="torch threads (default 2)")
     parser.add_argument("--device", default="cpu", help="cpu or cuda (default cpu)")
     parser.add_argument(
-        "--modes", default="eager fp32,compiled fp32", help="comma-separated: eager|compiled fp32|bf16 (default both fp32)"
+        "--modes",
+        default="eager fp32,compiled fp32",
+        help="comma-separated: eager|compiled fp32|bf16 (default both fp32)",
     )
 
 
@@ -39,13 +41,14 @@ def run(args: argparse.Namespace) -> Mapping[str, Any]:
             say(args, f"measuring {args.model} {args.method}, {name} ...")
             mode = known[name]
             results.append(
-                compare_with_float_twin(
-                    args.model, args.method, size, mode, repeats=args.repeats, device=args.device
-                )
+                compare_with_float_twin(args.model, args.method, size, mode, repeats=args.repeats, device=args.device)
             )
     rows = [(r.mode, f"{1000 * r.binary:.1f}", f"{1000 * r.floating:.1f}", f"{r.ratio:.3f}") for r in results]
     say(args)
-    say(args, f"{args.model}, batch {args.batch_size}, {args.threads} thread(s), {args.device}; medians of {args.repeats}")
+    say(
+        args,
+        f"{args.model}, batch {args.batch_size}, {args.threads} thread(s), {args.device}; medians of {args.repeats}",
+    )
     say(args, table(rows, ("mode", f"{args.method} ms", "float ms", "ratio")))
     return {
         "model": args.model,

@@ -61,9 +61,7 @@ def table(rows: Iterable[Sequence[object]], header: Sequence[str]) -> str:
     widths = [max(len(row[i]) for row in [list(header), *cells]) for i in range(len(header))]
     lines = []
     for row in [list(header), *cells]:
-        padded = [
-            c.rjust(w) if right else c.ljust(w) for c, w, right in zip(row, widths, numeric, strict=True)
-        ]
+        padded = [c.rjust(w) if right else c.ljust(w) for c, w, right in zip(row, widths, numeric, strict=True)]
         lines.append("  ".join(padded).rstrip())
     return "\n".join(lines)
 

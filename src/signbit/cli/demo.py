@@ -43,14 +43,9 @@ def run(args: argparse.Namespace) -> Mapping[str, Any]:
     say(args, "2/4  exporting and verifying")
     model, _ = load_run(out)
     dataset = load(config.data)
-    metadata = {
-        "model": config.model,
-        "method": config.method,
-        "labels": list(dataset.classes),
-        "input": {"mean": list(dataset.mean), "std": list(dataset.std), "mode": dataset.mode},
-    }
+    metadata = {"model": config.model, "method": config.method, **dataset.card.file_metadata()}
     val = normalize(dataset.val.images, dataset.mean, dataset.std)
-    report = signbit.export(model, val[:1], out / "model.sbn", data=val, metadata=metadata)
+    report = signbit.export(model, torch.from_numpy(val[:1]), out / "model.sbn", data=val, metadata=metadata)
     say(args, f"     {report.packed_layers} layers packed, {report.float_layers} float, {report.bytes:,} bytes")
 
     say(args, "3/4  running the file natively on every test image, beside torch")

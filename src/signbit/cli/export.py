@@ -19,6 +19,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> Mapping[str, Any]:
+    import torch
+
     import signbit
     from signbit.data import load, normalize
     from signbit.training import load_run
@@ -27,13 +29,8 @@ def run(args: argparse.Namespace) -> Mapping[str, Any]:
     dataset = load(config.data, args.data_dir or config.data_dir)
     # Verification sees validation images: the test set is for the final accuracy alone.
     inputs = normalize(dataset.val.images[:VERIFIED_IMAGES], dataset.mean, dataset.std)
-    metadata = {
-        "model": config.model,
-        "method": config.method,
-        "labels": list(dataset.classes),
-        "input": {"mean": list(dataset.mean), "std": list(dataset.std), "mode": dataset.mode},
-    }
-    report = signbit.export(model, inputs[:1], args.output, data=inputs, metadata=metadata)
+    metadata = {"model": config.model, "method": config.method, **dataset.card.file_metadata()}
+    report = signbit.export(model, torch.from_numpy(inputs[:1]), args.output, data=inputs, metadata=metadata)
     say(args, str(report))
     return report.to_dict()
 

@@ -47,9 +47,7 @@ def run(args: argparse.Namespace) -> Mapping[str, Any]:
     from signbit.recipes import find
     from signbit.training import RunConfig, fit, resume
 
-    given = {
-        name: getattr(args, name) for name in (*TEXT, *NUMBERS, *SWITCHES) if getattr(args, name) is not None
-    }
+    given = {name: getattr(args, name) for name in (*TEXT, *NUMBERS, *SWITCHES) if getattr(args, name) is not None}
     if args.resume:
         if args.recipe or args.set or set(given) - {"data_dir"}:
             raise ConfigError("a resumed run keeps its settings; give nothing but --data-dir beside --resume")

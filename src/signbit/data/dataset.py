@@ -66,6 +66,13 @@ class Card:
     std: tuple[float, ...]
     mode: Mode
 
+    def file_metadata(self) -> dict[str, Any]:
+        """What an exported file says of input and output: the keys ``labels`` and ``input`` of ``docs/format.md``."""
+        return {
+            "labels": list(self.classes),
+            "input": {"mean": list(self.mean), "std": list(self.std), "mode": self.mode},
+        }
+
     @staticmethod
     def from_dict(raw: dict[str, Any]) -> Card:
         """The inverse of :func:`dataclasses.asdict`, also after a trip through JSON.

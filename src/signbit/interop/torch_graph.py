@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F  # noqa: N812
+from torch.nn import functional as F
 
 from signbit.alphabet import Alphabet
 from signbit.format import Bits, Blob, Graph, Node
@@ -30,7 +30,9 @@ class TorchGraph(nn.Module):
     def __init__(self, graph: Graph) -> None:
         super().__init__()
         self.graph = graph
-        self.constants = [{slot: _tensor(node, slot, blob) for slot, blob in node.blobs.items()} for node in graph.nodes]
+        self.constants = [
+            {slot: _tensor(node, slot, blob) for slot, blob in node.blobs.items()} for node in graph.nodes
+        ]
         self.lows = [_low(graph.values[node.output].alphabet) for node in graph.nodes]
 
     def forward(self, x: Tensor) -> Tensor:
@@ -79,18 +81,18 @@ def _conv(node: Node, constants: Constants, inputs: list[Tensor]) -> Tensor:
     return F.conv2d(x, constants["weight"], constants.get("bias"), stride, padding, dilation, groups)
 
 
-def _threshold(node: Node, constants: Constants, inputs: list[Tensor]) -> Tensor:
+def _threshold(_node: Node, constants: Constants, inputs: list[Tensor]) -> Tensor:
     (x,) = inputs
     t, rising = constants["thresholds"], constants["rising"]
     return torch.where(rising > 0, x >= t, x <= t).to(x.dtype)
 
 
-def _max_pool(node: Node, constants: Constants, inputs: list[Tensor]) -> Tensor:
+def _max_pool(node: Node, _constants: Constants, inputs: list[Tensor]) -> Tensor:
     x = F.pad(inputs[0], _pads(node), value=-torch.inf) if any(_pads(node)) else inputs[0]
     return F.max_pool2d(x, _pair(node, "kernel"), _pair(node, "stride"))
 
 
-def _avg_pool(node: Node, constants: Constants, inputs: list[Tensor]) -> Tensor:
+def _avg_pool(node: Node, _constants: Constants, inputs: list[Tensor]) -> Tensor:
     (x,) = inputs
     left, right, top, bottom = _pads(node)
     kernel, stride = _pair(node, "kernel"), _pair(node, "stride")
@@ -103,21 +105,21 @@ def _avg_pool(node: Node, constants: Constants, inputs: list[Tensor]) -> Tensor:
     return mean / F.avg_pool2d(F.pad(torch.ones_like(x), _pads(node)), kernel, stride)
 
 
-def _flatten(node: Node, constants: Constants, inputs: list[Tensor]) -> Tensor:
+def _flatten(_node: Node, _constants: Constants, inputs: list[Tensor]) -> Tensor:
     return inputs[0].permute(0, 2, 3, 1).reshape(inputs[0].shape[0], -1, 1, 1)
 
 
 OPERATIONS: dict[str, Operation] = {
     "conv2d": _conv,
     "binary_conv2d": _conv,
-    "affine": lambda node, c, x: torch.addcmul(c["shift"], x[0], c["scale"]),
+    "affine": lambda _node, c, x: torch.addcmul(c["shift"], x[0], c["scale"]),
     "threshold": _threshold,
     "max_pool2d": _max_pool,
     "avg_pool2d": _avg_pool,
-    "add": lambda node, c, x: x[0] + x[1],
-    "clamp": lambda node, c, x: x[0].clamp(node.scalars["low"], node.scalars["high"]),
-    "prelu": lambda node, c, x: F.prelu(x[0], c["slope"].flatten()),
+    "add": lambda _node, _c, x: x[0] + x[1],
+    "clamp": lambda node, _c, x: x[0].clamp(node.scalars["low"], node.scalars["high"]),
+    "prelu": lambda _node, c, x: F.prelu(x[0], c["slope"].flatten()),
     "flatten": _flatten,
-    "subsample": lambda node, c, x: x[0][:, :, :: node.attributes["stride_h"], :: node.attributes["stride_w"]],
-    "pad_channels": lambda node, c, x: F.pad(x[0], (0, 0, 0, 0, node.attributes["before"], node.attributes["after"])),
+    "subsample": lambda node, _c, x: x[0][:, :, :: node.attributes["stride_h"], :: node.attributes["stride_w"]],
+    "pad_channels": lambda node, _c, x: F.pad(x[0], (0, 0, 0, 0, node.attributes["before"], node.attributes["after"])),
 }

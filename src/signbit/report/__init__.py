@@ -1,5 +1,5 @@
 """Self-contained HTML pages: no network access, everything inline."""
 
-from signbit.report.page import Figure, Page, Section
+from signbit.report.page import Page, Section
 
-__all__ = ["Figure", "Page", "Section"]
+__all__ = ["Page", "Section"]
