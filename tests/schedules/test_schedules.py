@@ -10,13 +10,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from signbit.errors import ConfigError
-from signbit.schedules import SCHEDULES, Constant, Cosine, Linear, Schedule, Staircase
+from signbit.schedules import SCHEDULES, Constant, Cosine, CyclicBits, Linear, Schedule, Staircase
 
 SAMPLES: dict[str, Schedule] = {
     "constant": Constant(0.3),
     "staircase": Staircase(1e-4, factor=0.1, every=100),
     "linear": Linear(1e-2, 1e-5, steps=500),
     "cosine": Cosine(0.1, 0.0, steps=500),
+    "cyclic-bits": CyclicBits(2, 6, cycles=8, steps=500),
 }
 
 

@@ -4,6 +4,7 @@ from signbit.registry import Registry
 from signbit.schedules.base import Schedule
 from signbit.schedules.constant import Constant
 from signbit.schedules.cosine import Cosine
+from signbit.schedules.cyclic import CyclicBits
 from signbit.schedules.linear import Linear
 from signbit.schedules.staircase import Staircase
 
@@ -15,5 +16,9 @@ SCHEDULES.add(
     "cosine", "half a cosine, then constant", Cosine,
     "Loshchilov, Hutter, SGDR: Stochastic Gradient Descent with Warm Restarts, 2017",
 )  # fmt: skip
+SCHEDULES.add(
+    "cyclic-bits", "half a cosine up, a jump back, and again; whole numbers", CyclicBits,
+    "Fontana, Lanzino, Diko, Foresti, Cinque, CycleBNN, 2024",
+)  # fmt: skip
 
-__all__ = ["SCHEDULES", "Constant", "Cosine", "Linear", "Schedule", "Staircase"]
+__all__ = ["SCHEDULES", "Constant", "Cosine", "CyclicBits", "Linear", "Schedule", "Staircase"]

@@ -1,0 +1,96 @@
+"""Tensors divided by their standard deviation: filter by filter for weights, sample by sample for activations."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from signbit.errors import ShapeError
+from signbit.transforms.base import Transform
+
+EPS = 1e-5
+GAIN = 2 * math.sqrt(2)
+
+
+class StandardizeWeight(Transform):
+    """Every filter divided by its standard deviation and multiplied by a gain; not centred.
+
+    Forward, filter o of n numbers: ``y_o = gain * w_o / s_o``, ``s_o = sqrt(Var(w_o) + eps)``, Var unbiased (n - 1).
+    Backward, upstream gradient G, m the mean of w_o:
+    ``dL/dw_o = gain * (G_o / s_o - (w_o - m) * sum(G_o * w_o) / ((n - 1) * s_o^3))``.
+
+    Folds: a positive factor per filter changes no sign.
+
+    Parameters
+    ----------
+    gain : > 0; ``2 * sqrt(2)`` from the released code.
+    eps : > 0; 1e-5 from the released code.
+
+    Shape: ``[O, ...]``, at least two numbers a filter; kept.
+
+    Errors: ShapeError for filters of one number, which have no variance.
+
+    Reference: Fontana, Lanzino, Diko, Foresti, Cinque, "CycleBNN", 2024.
+
+    >>> StandardizeWeight(gain=1.0)(torch.tensor([[3.0, 5.0], [-1.0, 1.0]]))
+    tensor([[ 2.1213,  3.5355],
+            [-0.7071,  0.7071]])
+    """
+
+    folds = True
+
+    def __init__(self, gain: float = GAIN, eps: float = EPS) -> None:
+        super().__init__()
+        self.gain, self.eps = gain, eps
+
+    def forward(self, x: Tensor) -> Tensor:
+        """The standardized filters of ``x``."""
+        return self.gain * x / _deviations(x, self.eps, "StandardizeWeight")
+
+    def extra_repr(self) -> str:
+        """The settings, for ``print(model)``."""
+        return f"gain={self.gain:.4g}, eps={self.eps:g}"
+
+
+class StandardizeActivation(Transform):
+    """Every sample divided by its standard deviation while training; nothing in evaluation. Not centred.
+
+    Forward, sample i of n numbers (over C, H, W): ``y_i = x_i / s_i``, ``s_i = sqrt(Var(x_i) + eps)``, Var unbiased.
+    Backward: as :class:`StandardizeWeight` with gain 1, sample by sample.
+
+    Evaluation leaves ``x`` as it is, which is what the released code does, and what a sign that follows cannot tell
+    from dividing by a positive number. So it folds.
+
+    Parameters
+    ----------
+    eps : > 0; 1e-5 from the released code.
+
+    Shape: ``[N, ...]``, at least two numbers a sample while training; kept.
+
+    Errors: ShapeError for samples of one number, which have no variance.
+
+    Reference: Fontana, Lanzino, Diko, Foresti, Cinque, "CycleBNN", 2024.
+    """
+
+    folds = True
+
+    def __init__(self, eps: float = EPS) -> None:
+        super().__init__()
+        self.eps = eps
+
+    def forward(self, x: Tensor) -> Tensor:
+        """The standardized samples of ``x``."""
+        return x / _deviations(x, self.eps, "StandardizeActivation") if self.training else x
+
+    def extra_repr(self) -> str:
+        """The settings, for ``print(model)``."""
+        return f"eps={self.eps:g}"
+
+
+def _deviations(x: Tensor, eps: float, who: str) -> Tensor:
+    """``sqrt(Var + eps)`` of every row of ``x``, with the dimensions of ``x``."""
+    if x.dim() < 2 or x[:1].numel() == 1:
+        raise ShapeError(f"{who}: a variance takes two numbers or more in every row [row, ...]; got {list(x.shape)}")
+    return torch.sqrt(x.var(dim=tuple(range(1, x.dim())), correction=1, keepdim=True) + eps)
