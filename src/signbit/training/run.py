@@ -20,7 +20,7 @@ from signbit.data import Dataset, load
 from signbit.data.augment import AUGMENTATIONS
 from signbit.data.batches import EvalBatches, TrainBatches
 from signbit.errors import ConfigError
-from signbit.methods import METHODS, create_optimizer
+from signbit.methods import RunInfo, create_optimizer, resolve
 from signbit.training.checkpoints import LAST, AtomicCheckpointIO, checkpoint_callbacks
 from signbit.training.config import RunConfig
 from signbit.training.environment import environment
@@ -95,6 +95,7 @@ class _Session:
 
     def __init__(self, config: RunConfig, dataset: Dataset, run: Path) -> None:
         self.config, self.dataset, self.run = config, dataset, run
+        keep_freed_memory()
         seed_everything(config.seed)
         augmentation = AUGMENTATIONS[config.augment or "none"].target(*dataset.card.input_size[2:])
         self.batches = TrainBatches(
@@ -102,17 +103,21 @@ class _Session:
         )
         steps = config.epochs * len(self.batches)
         self.network = build_network(config, dataset.card)
+        rate = rate_shape(config.schedule or "constant", steps)
         # Only some rules have a learning rate; the composite keeps torch's key `lr` for those.
         optimizer = create_optimizer(
-            self.network, method=config.method, total_steps=steps, lr=config.learning_rate, **config.optimizer
+            self.network,
+            method=config.method,
+            total_steps=steps,
+            method_options=config.method_options,
+            lr=config.learning_rate,
+            **config.optimizer,
         )
         self.module = Classifier(
-            self.network,
-            optimizer,
-            rate_shape(config.schedule or "constant", steps),
-            num_classes=len(dataset.classes),
-            compile=config.compile,
+            self.network, optimizer, rate, num_classes=len(dataset.classes), compile=config.compile
         )
+        method = resolve(config.method, config.method_options)
+        self.callbacks = method.callbacks(self.network, RunInfo(config.epochs, len(self.batches), rate))
 
     def train(self, checkpoint: Path | None) -> RunResult:
         """Fit, then evaluate what came out."""
@@ -127,7 +132,13 @@ class _Session:
                 max_epochs=self.config.epochs,
                 precision="bf16-mixed" if self.config.precision == "bf16" else "32-true",
                 devices=1,
-                callbacks=[FlipRates(self.network), record, Progress(), *checkpoint_callbacks(self.run)],
+                callbacks=[
+                    *self.callbacks,
+                    FlipRates(self.network),
+                    record,
+                    Progress(),
+                    *checkpoint_callbacks(self.run),
+                ],
                 logger=TensorBoardLogger(self.run, name="tensorboard", version="")
                 if self.config.tensorboard
                 else False,
@@ -167,7 +178,7 @@ def seed_everything(seed: int) -> None:
 
 def _resolve(config: RunConfig, dataset: Dataset) -> RunConfig:
     """``config`` with every ``None`` replaced by what it means here, except threads."""
-    defaults = METHODS[config.method].target.defaults
+    defaults = resolve(config.method, config.method_options).defaults
     if "lr" in config.optimizer:
         raise ConfigError("the learning rate is the setting 'learning_rate'; remove 'lr' from 'optimizer'")
     return replace(

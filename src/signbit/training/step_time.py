@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from signbit.methods import create_model, create_optimizer
+from signbit.training.allocator import keep_freed_memory
 
 Step = Callable[[], None]
 
@@ -55,6 +56,7 @@ def compare_with_float_twin(
     repeats : counted steps of each network, >= 1.
     device : where to run, for example ``"cpu"`` or ``"cuda"``.
     """
+    keep_freed_memory()
     binary = _step(model, method, input_size, mode, device)
     floating = _step(model, "float", input_size, mode, device)
     for _ in range(3):
