@@ -1,4 +1,4 @@
-"""What every binarizer is, and the one sign all of them share."""
+"""What every binarizer is, and the one sign and the one step that all of them share."""
 
 from __future__ import annotations
 
@@ -34,3 +34,12 @@ def sign(x: Tensor) -> Tensor:
     # its memory again for the result matters as much: fresh memory costs more than the arithmetic.
     y = torch.lt(x, 0, out=torch.empty_like(x))
     return torch.sub(x.new_ones(()), y, alpha=2, out=y)
+
+
+def step(x: Tensor) -> Tensor:
+    """1 where ``x > 0`` and 0 elsewhere, so ``step(0) = step(-0) = 0``; NaN gives 0. Not differentiable.
+
+    >>> step(torch.tensor([-2.0, -0.0, 0.0, 0.5]))
+    tensor([0., 0., 0., 1.])
+    """
+    return torch.gt(x, 0, out=torch.empty_like(x))

@@ -2,5 +2,6 @@
 
 from signbit.testing.binarizers import check_binarizer
 from signbit.testing.optimizers import check_optimizer
+from signbit.testing.transforms import check_transform
 
-__all__ = ["check_binarizer", "check_optimizer"]
+__all__ = ["check_binarizer", "check_optimizer", "check_transform"]

@@ -20,7 +20,7 @@ Slope = Callable[[npt.NDArray[np.float64]], npt.NDArray[np.float64]]
 DTYPES = (torch.float32, torch.float64, torch.bfloat16)
 
 
-def check_binarizer(make: Callable[[], Binarizer], slope: Slope) -> None:
+def check_binarizer(make: Callable[[], Binarizer], slope: Slope, *, row: int | None = None) -> None:
     """Raise AssertionError unless the binarizer keeps what :class:`~signbit.binarizers.Binarizer` promises.
 
     Checked in float32, float64 and bfloat16: values in the alphabet, also for zeros, infinities and NaN; the value at
@@ -31,13 +31,14 @@ def check_binarizer(make: Callable[[], Binarizer], slope: Slope) -> None:
     ----------
     make : makes the binarizer under test, the same one each time.
     slope : its surrogate derivative, written independently of it.
+    row : for a binarizer whose gradient depends on the row (filter): ``slope`` then gets rows of so many numbers.
 
     >>> from signbit.binarizers import SignIdentity
     >>> check_binarizer(SignIdentity, np.ones_like)
     """
     for dtype in DTYPES:
         _check_values(make(), dtype)
-        _check_gradient(make(), slope, dtype)
+        _check_gradient(make(), slope, dtype, row)
     _check_layout(make())
     _check_copies(make)
 
@@ -67,9 +68,12 @@ def _check_values(binarizer: Binarizer, dtype: torch.dtype) -> None:
         assert at_zero == [alphabet.at_zero] * 2, f"zero of either sign gives {alphabet.at_zero}; got {at_zero}"
 
 
-def _check_gradient(binarizer: Binarizer, slope: Slope, dtype: torch.dtype) -> None:
-    x = probe(dtype).requires_grad_()
-    upstream = torch.linspace(-2, 2, x.numel(), dtype=torch.float64).to(dtype)
+def _check_gradient(binarizer: Binarizer, slope: Slope, dtype: torch.dtype, row: int | None) -> None:
+    x = probe(dtype)
+    if row is not None:
+        x = torch.nn.functional.pad(x, (0, -x.numel() % row)).view(-1, row)
+    x.requires_grad_()
+    upstream = torch.linspace(-2, 2, x.numel(), dtype=torch.float64).to(dtype).view_as(x)
     (gradient,) = torch.autograd.grad(binarizer(x), x, upstream)
     assert gradient.dtype == dtype, f"the gradient has the input's dtype; got {gradient.dtype} for {dtype}"
     expected = upstream.double().numpy() * slope(x.detach().double().numpy())
