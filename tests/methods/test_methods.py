@@ -16,7 +16,7 @@ from torch.optim.lr_scheduler import OneCycleLR
 
 import signbit
 from signbit.errors import ConfigError, UnknownNameError
-from signbit.methods import METHODS, create_model, create_optimizer
+from signbit.methods import METHODS, create_model, create_optimizer, resolve
 from signbit.models import MODELS
 from signbit.optimizers import Bop2ndOrder, Composite
 from signbit.roles import Role, parameter_roles
@@ -74,7 +74,7 @@ def test_ste_reads_digits() -> None:
     x, y, x_test, y_test = digits()
     torch.manual_seed(0)
     net = create_model("convnet-tiny", method="ste", num_classes=10, input_size=(1, 1, 8, 8))
-    defaults, steps = METHODS["ste"].target.defaults, 6 * (len(x) // 64)
+    defaults, steps = resolve("ste").defaults, 6 * (len(x) // 64)
     optimizer = create_optimizer(net, method="ste", total_steps=steps)
     schedule = OneCycleLR(optimizer, defaults.learning_rate, total_steps=steps, cycle_momentum=False)
     for _ in range(6):

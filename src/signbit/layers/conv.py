@@ -16,7 +16,7 @@ Pair = tuple[int, int]
 class BinaryConv2d(nn.Module):
     """2-D convolution (cross-correlation) of a binarized input with binary weights.
 
-    Forward: ``y = output_scale(conv2d(pad(input_pipeline(x)), weight_pipeline(weight)))``.
+    Forward: ``y = filter_scale(weight) * output_scale(conv2d(pad(input_pipeline(x)), weight_pipeline(weight)))``.
     Backward: the pipelines' surrogate gradients. There is no bias: a batch norm follows.
 
     Parameters
@@ -30,6 +30,7 @@ class BinaryConv2d(nn.Module):
     input_pipeline : modules ending in a Binarizer; None or empty for a real input with binary weights.
     weight_pipeline : modules ending in a {-1,+1} Binarizer; None or empty when the stored weight is already -1/+1.
     output_scale : module applied to the result; None for none.
+    filter_scale : module from the stored weight to one factor for each filter, ``[out_channels]``; None for none.
     weight_role : ``Role.LATENT`` (real weight, binarized in forward) or ``Role.BINARY`` (stored as -1/+1).
 
     Shape: ``[N, in_channels, H, W] -> [N, out_channels, H', W']`` as in ``torch.nn.Conv2d``.
@@ -57,6 +58,7 @@ class BinaryConv2d(nn.Module):
         input_pipeline: nn.Sequential | None = None,
         weight_pipeline: nn.Sequential | None = None,
         output_scale: nn.Module | None = None,
+        filter_scale: nn.Module | None = None,
         weight_role: Role = Role.LATENT,
     ) -> None:
         super().__init__()
@@ -73,6 +75,7 @@ class BinaryConv2d(nn.Module):
         self.input_pipeline = nn.Sequential() if input_pipeline is None else input_pipeline
         self.weight_pipeline = nn.Sequential() if weight_pipeline is None else weight_pipeline
         self.output_scale = nn.Identity() if output_scale is None else output_scale
+        self.filter_scale = filter_scale
         self.pad_value = _checked_pad_value(pad_value, self.input_pipeline)
         check_weight(self.weight_pipeline, weight_role)
         self.parameter_roles = {"weight": weight_role}
@@ -95,7 +98,7 @@ class BinaryConv2d(nn.Module):
             padding = (0, 0)
         y = F.conv2d(x, self.binary_weight(), None, self.stride, padding, self.dilation, self.groups)
         scaled: Tensor = self.output_scale(y)
-        return scaled
+        return scaled if self.filter_scale is None else scaled * self.filter_scale(self.weight).view(-1, 1, 1)
 
     def extra_repr(self) -> str:
         """The settings, for ``print(model)``."""

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol, TypedDict
+from typing import TYPE_CHECKING, Any, Protocol, TypedDict
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 
 from signbit.layers.conv import BinaryConv2d, Pair
 from signbit.layers.linear import BinaryLinear
@@ -23,6 +24,12 @@ WeightSide = Callable[[int], nn.Sequential]
 
 OutputScale = Callable[[int], nn.Module]
 """Output channels -> a fresh module applied to the layer's result."""
+
+FilterScale = Callable[[int], nn.Module]
+"""Output channels -> a fresh module from the stored weight to one factor for each filter."""
+
+Initializer = Callable[[Tensor], object]
+"""Sets the first value of a weight in place."""
 
 
 class Geometry(TypedDict, total=False):
@@ -78,36 +85,45 @@ def float_layers() -> LayerFactory:
 
 
 def binary_layers(
-    *, input_side: InputSide, weight_side: WeightSide, output_scale: OutputScale, weight_role: Role
+    *,
+    input_side: InputSide,
+    weight_side: WeightSide,
+    output_scale: OutputScale,
+    weight_role: Role,
+    filter_scale: FilterScale | None = None,
+    initialize: Initializer | None = None,
 ) -> LayerFactory:
-    """Binary layers from four parts; every layer gets pipelines of its own."""
+    """Binary layers from their parts; every layer gets pipelines of its own."""
 
-    def conv2d_on(input_side: InputSide) -> Conv2dBuilder:
+    def parts(side: InputSide, inputs: int, outputs: int) -> dict[str, Any]:
+        return {
+            "input_pipeline": side(inputs),
+            "weight_pipeline": weight_side(outputs),
+            "output_scale": output_scale(outputs),
+            "filter_scale": None if filter_scale is None else filter_scale(outputs),
+            "weight_role": weight_role,
+        }
+
+    def initialized(layer: BinaryConv2d | BinaryLinear) -> nn.Module:
+        if initialize is not None:
+            with torch.no_grad():
+                initialize(layer.weight)
+        return layer
+
+    def conv2d_on(side: InputSide) -> Conv2dBuilder:
         def conv2d(
             in_channels: int, out_channels: int, kernel_size: int | Pair, **geometry: Unpack[Geometry]
         ) -> nn.Module:
-            return BinaryConv2d(
-                in_channels,
-                out_channels,
-                kernel_size,
-                input_pipeline=input_side(in_channels),
-                weight_pipeline=weight_side(out_channels),
-                output_scale=output_scale(out_channels),
-                weight_role=weight_role,
-                **geometry,
+            return initialized(
+                BinaryConv2d(
+                    in_channels, out_channels, kernel_size, **parts(side, in_channels, out_channels), **geometry
+                )
             )
 
         return conv2d
 
     def linear(in_features: int, out_features: int) -> nn.Module:
-        return BinaryLinear(
-            in_features,
-            out_features,
-            input_pipeline=input_side(in_features),
-            weight_pipeline=weight_side(out_features),
-            output_scale=output_scale(out_features),
-            weight_role=weight_role,
-        )
+        return initialized(BinaryLinear(in_features, out_features, **parts(input_side, in_features, out_features)))
 
     return LayerFactory(conv2d_on(input_side), linear, conv2d_on(real_input), nn.Identity)
 

@@ -14,13 +14,14 @@ from signbit.roles import Role
 class BinaryLinear(nn.Module):
     """Matrix product of a binarized input with binary weights.
 
-    Forward: ``y = output_scale(input_pipeline(x) @ weight_pipeline(weight).T)``.
+    Forward: ``y = filter_scale(weight) * output_scale(input_pipeline(x) @ weight_pipeline(weight).T)``.
     Backward: the pipelines' surrogate gradients. There is no bias: a batch norm follows.
 
     Parameters
     ----------
     in_features, out_features : >= 1.
-    input_pipeline, weight_pipeline, output_scale, weight_role : as in :class:`~signbit.layers.conv.BinaryConv2d`.
+    input_pipeline, weight_pipeline, output_scale, filter_scale, weight_role : as in
+        :class:`~signbit.layers.conv.BinaryConv2d`.
 
     Shape: ``[N, in_features] -> [N, out_features]``.
 
@@ -35,6 +36,7 @@ class BinaryLinear(nn.Module):
         input_pipeline: nn.Sequential | None = None,
         weight_pipeline: nn.Sequential | None = None,
         output_scale: nn.Module | None = None,
+        filter_scale: nn.Module | None = None,
         weight_role: Role = Role.LATENT,
     ) -> None:
         super().__init__()
@@ -44,6 +46,7 @@ class BinaryLinear(nn.Module):
         self.input_pipeline = nn.Sequential() if input_pipeline is None else input_pipeline
         self.weight_pipeline = nn.Sequential() if weight_pipeline is None else weight_pipeline
         self.output_scale = nn.Identity() if output_scale is None else output_scale
+        self.filter_scale = filter_scale
         final_binarizer(self.input_pipeline, "input_pipeline")
         check_weight(self.weight_pipeline, weight_role)
         self.parameter_roles = {"weight": weight_role}
@@ -60,7 +63,7 @@ class BinaryLinear(nn.Module):
         if x.dim() != 2 or x.shape[1] != self.in_features:
             raise ShapeError(f"BinaryLinear takes [N, {self.in_features}]; got {list(x.shape)}")
         scaled: Tensor = self.output_scale(F.linear(self.input_pipeline(x), self.binary_weight()))
-        return scaled
+        return scaled if self.filter_scale is None else scaled * self.filter_scale(self.weight)
 
     def extra_repr(self) -> str:
         """The settings, for ``print(model)``."""

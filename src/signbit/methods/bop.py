@@ -9,8 +9,8 @@ fifth of the run once the run's length is known). Everything that is not binary:
 
 from __future__ import annotations
 
-from signbit.methods.method import Method, TrainingDefaults, UpdateRule, Weights
-from signbit.methods.parts import adam, clipped_sign, stored_binary
+from signbit.methods.method import Method, Scale, TrainingDefaults, UpdateRule
+from signbit.methods.parts import STORED, adam
 from signbit.optimizers import Bop
 from signbit.roles import Role
 from signbit.schedules import Staircase
@@ -22,14 +22,15 @@ def _gamma_over(total_steps: int) -> Staircase:
     return Staircase(GAMMA, factor=0.1, every=max(1, total_steps // 5))
 
 
-BOP = Method(
-    name="bop",
-    activations=clipped_sign,
-    weights=Weights(Role.BINARY, stored_binary),
-    rules={
-        Role.BINARY: UpdateRule(Bop, {"gamma": GAMMA, "tau": TAU}, {"gamma": _gamma_over}),
-        Role.ORDINARY: adam(1e-2),
-    },
-    defaults=TrainingDefaults(learning_rate=1e-2, schedule="constant"),
-)
-"""Flips where the mean gradient exceeds a threshold."""
+def bop() -> Method:
+    """Flips where the mean gradient exceeds a threshold."""
+    return Method(
+        name="bop",
+        weights=STORED,
+        scale=Scale(),
+        rules={
+            Role.BINARY: UpdateRule(Bop, {"gamma": GAMMA, "tau": TAU}, {"gamma": _gamma_over}),
+            Role.ORDINARY: adam(1e-2),
+        },
+        defaults=TrainingDefaults(learning_rate=1e-2, schedule="constant"),
+    )

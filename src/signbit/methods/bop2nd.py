@@ -10,8 +10,8 @@ Rates, once the run's length is known, run linearly as in the paper's CIFAR-10 h
 
 from __future__ import annotations
 
-from signbit.methods.method import Method, TrainingDefaults, UpdateRule, Weights
-from signbit.methods.parts import adam, clipped_sign, stored_binary
+from signbit.methods.method import Method, Scale, TrainingDefaults, UpdateRule
+from signbit.methods.parts import STORED, adam
 from signbit.optimizers import Bop2ndOrder
 from signbit.optimizers.bop2nd import EPS
 from signbit.roles import Role
@@ -30,18 +30,19 @@ def _sigma_over(total_steps: int) -> Linear:
     return Linear(1e-7, 1e-2, total_steps)
 
 
-BOP2ND = Method(
-    name="bop2nd",
-    activations=clipped_sign,
-    weights=Weights(Role.BINARY, stored_binary),
-    rules={
-        Role.BINARY: UpdateRule(
-            Bop2ndOrder,
-            {"gamma": 1e-7, "sigma": 1e-3, "tau": 1e-6, "eps": EPS, "bias_correction": "none"},
-            {"gamma": _gamma_over, "sigma": _sigma_over, "tau": _tau_over},
-        ),
-        Role.ORDINARY: adam(1e-2),
-    },
-    defaults=TrainingDefaults(learning_rate=1e-2, schedule="linear"),
-)
-"""Flips where the normalised mean gradient exceeds a threshold."""
+def bop2nd() -> Method:
+    """Flips where the normalised mean gradient exceeds a threshold."""
+    return Method(
+        name="bop2nd",
+        weights=STORED,
+        scale=Scale(),
+        rules={
+            Role.BINARY: UpdateRule(
+                Bop2ndOrder,
+                {"gamma": 1e-7, "sigma": 1e-3, "tau": 1e-6, "eps": EPS, "bias_correction": "none"},
+                {"gamma": _gamma_over, "sigma": _sigma_over, "tau": _tau_over},
+            ),
+            Role.ORDINARY: adam(1e-2),
+        },
+        defaults=TrainingDefaults(learning_rate=1e-2, schedule="linear"),
+    )

@@ -3,62 +3,76 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterable
-from difflib import get_close_matches
+from collections.abc import Mapping
 
 from torch import nn
 from torch.optim import Optimizer
 
 from signbit.errors import ConfigError
-from signbit.methods.table import METHODS
+from signbit.methods.compose import resolve
+from signbit.methods.options import refuse_unknown
 from signbit.models import MODELS, InputSize
 from signbit.optimizers import Composite, check_claims, parameters_by_role
 
 
 def create_model(
-    model: str, *, method: str, num_classes: int, input_size: InputSize | None = None, **settings: object
+    model: str,
+    *,
+    method: str,
+    num_classes: int,
+    input_size: InputSize | None = None,
+    method_options: Mapping[str, object] | None = None,
+    **settings: object,
 ) -> nn.Module:
     """A network ready to be trained, made of the layers of a method.
 
     Parameters
     ----------
     model : a name in ``signbit.models.MODELS``.
-    method : a name in ``signbit.methods.METHODS``.
+    method : a name in ``signbit.methods.METHODS``, or several joined by ``+``: ``"si-bnn+sfao"``.
     num_classes : >= 1, the length of the output.
     input_size : (1, channels, height, width); the model's own default if None.
+    method_options : options of the method, such as SD-BNN's ``strength``; the paper's if None.
     settings : further settings of the model.
 
     Shape: the network maps ``[N, channels, height, width]`` to logits ``[N, num_classes]``.
 
-    Errors: UnknownNameError for names that don't exist, ConfigError for settings unknown to the model or out of range.
+    Errors: UnknownNameError for names that don't exist, IncompatibleMethods, ConfigError for settings and options that
+    the model and the method don't have or that are out of range.
 
     >>> net = create_model("convnet-tiny", method="ste", num_classes=10, input_size=(1, 1, 8, 8))
     >>> sum(p.numel() for p in net.parameters() if p.dim() == 4)
     92448
     """
-    build, layers = MODELS[model].target, METHODS[method].target.layers()
+    build, layers = MODELS[model].target, resolve(method, method_options).layers()
     if not isinstance(num_classes, int) or num_classes < 1:
         raise ConfigError(f"num_classes is an integer >= 1; got {num_classes!r}")
     known = [
         name for name in inspect.signature(build).parameters if name not in ("layers", "num_classes", "input_size")
     ]
-    _refuse_unknown(f"model {model!r}", settings, known)
+    refuse_unknown(f"model {model!r}", settings, known)
     if input_size is not None:
         settings["input_size"] = input_size
     return build(layers, num_classes=num_classes, **settings)
 
 
 def create_optimizer(
-    model: nn.Module, *, method: str, total_steps: int | None = None, **overrides: object
+    model: nn.Module,
+    *,
+    method: str,
+    total_steps: int | None = None,
+    method_options: Mapping[str, object] | None = None,
+    **overrides: object,
 ) -> Optimizer:
     """The optimizer of a method: one update rule per parameter role, joined into one ``torch.optim.Optimizer``.
 
     Parameters
     ----------
     model : made by :func:`create_model` with the same method, or built from the same kinds of layers.
-    method : a name in ``signbit.methods.METHODS``.
+    method : as in :func:`create_model`.
     total_steps : optimizer steps of the whole run; rates that the paper varies over the run then follow its schedule.
         None: they are constant.
+    method_options : as in :func:`create_model`.
     overrides : options of the method's rules. Numbers, and schedules for the rates of flip rules. An option that
         several rules have, such as ``lr``, is set in all of them.
 
@@ -70,10 +84,10 @@ def create_optimizer(
     >>> sorted(create_optimizer(net, method="bop", tau=1e-6).parts)
     ['binary', 'ordinary']
     """
-    rules = METHODS[method].target.rules
+    rules = resolve(method, method_options).rules
     if total_steps is not None and total_steps < 1:
         raise ConfigError(f"total_steps is >= 1 or None; got {total_steps}")
-    _refuse_unknown(f"method {method!r}", overrides, {name for rule in rules.values() for name in rule.options})
+    refuse_unknown(f"method {method!r}", overrides, {name for rule in rules.values() for name in rule.options})
     parts: dict[str, Optimizer] = {}
     for role, named in parameters_by_role(model).items():
         if role not in rules:
@@ -89,12 +103,3 @@ def create_optimizer(
     optimizer = Composite(parts)
     check_claims(model, optimizer)
     return optimizer
-
-
-def _refuse_unknown(owner: str, given: Iterable[str], known: Iterable[str]) -> None:
-    names = sorted(known)
-    for name in given:
-        if name not in names:
-            close = get_close_matches(name, names, n=2)
-            hint = f"did you mean {' or '.join(close)}? " if close else ""
-            raise ConfigError(f"{owner} has no setting {name!r}; {hint}it has: {', '.join(names) or 'none'}")

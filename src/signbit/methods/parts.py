@@ -8,19 +8,19 @@ from typing import Any
 from torch import nn
 from torch.optim import Adam, Optimizer
 
-from signbit.binarizers import SignClip
-from signbit.methods.method import UpdateRule
+from signbit.binarizers import Binarizer, SignClip
+from signbit.methods.method import UpdateRule, Weights
 from signbit.optimizers import Clamped
+from signbit.roles import Role
 
 
-def clipped_sign(_channels: int) -> nn.Sequential:
-    """A pipeline of :class:`~signbit.binarizers.SignClip` alone."""
-    return nn.Sequential(SignClip())
+def clipped_sign(_channels: int) -> Binarizer:
+    """:class:`~signbit.binarizers.SignClip`."""
+    return SignClip()
 
 
-def stored_binary(_channels: int) -> nn.Sequential:
-    """The pipeline of weights that are stored as -1/+1: empty."""
-    return nn.Sequential()
+STORED = Weights(Role.BINARY)
+"""Weights that are stored as -1/+1."""
 
 
 def adam_options(learning_rate: float) -> Mapping[str, object]:
@@ -33,10 +33,10 @@ def adam(learning_rate: float) -> UpdateRule:
     return UpdateRule(Adam, adam_options(learning_rate))
 
 
-def clamped_adam(learning_rate: float) -> UpdateRule:
-    """Adam on latent weights, which are then clamped to [-bound, bound]."""
-    return UpdateRule(_clamped_adam, {**adam_options(learning_rate), "bound": 1.0})
+def clamped(rule: UpdateRule, bound: float) -> UpdateRule:
+    """``rule``, after each step of which the weights are clamped to [-bound, bound]; ``bound`` becomes an option."""
 
+    def build(parameters: list[nn.Parameter], *, bound: float, **options: Any) -> Optimizer:
+        return Clamped(rule.build(parameters, **options), bound)
 
-def _clamped_adam(parameters: list[nn.Parameter], *, bound: float, **options: Any) -> Optimizer:
-    return Clamped(Adam(parameters, **options), bound)
+    return UpdateRule(build, {**rule.options, "bound": bound}, rule.over_run)

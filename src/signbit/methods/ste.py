@@ -9,15 +9,18 @@ Weights ``sign(w)``, activations ``sign(x)``, both with the gradient ``G 1[|.| <
 
 from __future__ import annotations
 
-from signbit.methods.method import Method, TrainingDefaults, Weights
-from signbit.methods.parts import adam, clamped_adam, clipped_sign
+from signbit.methods.method import Method, Scale, TrainingDefaults, Weights
+from signbit.methods.parts import adam, clipped_sign
 from signbit.roles import Role
 
-STE = Method(
-    name="ste",
-    activations=clipped_sign,
-    weights=Weights(Role.LATENT, clipped_sign),
-    rules={Role.LATENT: clamped_adam(1e-2), Role.ORDINARY: adam(1e-2)},
-    defaults=TrainingDefaults(learning_rate=1e-2, schedule="one-cycle"),
-)
-"""Latent weights under Adam, clipped straight-through gradients on both sides."""
+
+def ste() -> Method:
+    """Latent weights under Adam, clipped straight-through gradients on both sides."""
+    return Method(
+        name="ste",
+        activations=clipped_sign,
+        weights=Weights(Role.LATENT, clipped_sign, clamp=1.0),
+        scale=Scale(),
+        rules={Role.LATENT: adam(1e-2), Role.ORDINARY: adam(1e-2)},
+        defaults=TrainingDefaults(learning_rate=1e-2, schedule="one-cycle"),
+    )

@@ -14,7 +14,7 @@ from signbit.data import DATASETS
 from signbit.data.augment import AUGMENTATIONS
 from signbit.errors import ConfigError
 from signbit.files import write_bytes_atomically
-from signbit.methods import METHODS
+from signbit.methods import resolve
 from signbit.models import MODELS
 from signbit.training.rates import SHAPES
 
@@ -27,7 +27,8 @@ class RunConfig:
 
     Attributes
     ----------
-    method, model, data : registered names.
+    method : a registered name, or several joined by ``+``.
+    model, data : registered names.
     data_dir : folder of the data set; default ``$SIGNBIT_DATA`` or ``~/.cache/signbit``.
     download : fetch missing data files. Default no.
     epochs : >= 1; default 20.
@@ -35,6 +36,7 @@ class RunConfig:
     learning_rate : peak, > 0; default: the method's.
     schedule : shape of the learning rate over the run; default: the method's.
     optimizer : overrides of the method's optimizer settings, by name.
+    method_options : options of the method, by name.
     model_options : keyword arguments of the model.
     augment : name of an augmentation; default: the data set's.
     seed : >= 0; weights, order and augmentation follow from it. Default 0.
@@ -55,6 +57,7 @@ class RunConfig:
     learning_rate: float | None = None
     schedule: str | None = None
     optimizer: Mapping[str, Any] = field(default_factory=dict)
+    method_options: Mapping[str, Any] = field(default_factory=dict)
     model_options: Mapping[str, Any] = field(default_factory=dict)
     augment: str | None = None
     seed: int = 0
@@ -78,7 +81,6 @@ class RunConfig:
         if self.precision not in PRECISIONS:
             raise ConfigError(f"setting 'precision' must be one of {', '.join(PRECISIONS)}; got {self.precision!r}")
         for registry, name in (
-            (METHODS, self.method),
             (MODELS, self.model),
             (DATASETS, self.data),
             (SHAPES, self.schedule),
@@ -86,6 +88,7 @@ class RunConfig:
         ):
             if name is not None:
                 registry[name]
+        resolve(self.method, self.method_options)
 
     @staticmethod
     def from_dict(raw: Mapping[str, Any]) -> RunConfig:
@@ -132,7 +135,7 @@ _TYPES: Mapping[str, tuple[type, ...]] = {
     **dict.fromkeys(("data_dir", "schedule", "augment", "out"), (str, _NONE)),
     **dict.fromkeys(("download", "compile", "tensorboard"), (bool,)),
     **dict.fromkeys(("epochs", "batch_size", "seed"), (int,)),
-    **dict.fromkeys(("optimizer", "model_options"), (Mapping,)),
+    **dict.fromkeys(("optimizer", "method_options", "model_options"), (Mapping,)),
     "threads": (int, _NONE),
     "learning_rate": (float, int, _NONE),
 }

@@ -93,6 +93,7 @@ def build_network(config: RunConfig, card: Card) -> nn.Module:
         method=config.method,
         num_classes=len(card.classes),
         input_size=card.input_size,
+        method_options=config.method_options,
         **config.model_options,
     )
 

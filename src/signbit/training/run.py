@@ -21,6 +21,7 @@ from signbit.data.augment import AUGMENTATIONS
 from signbit.data.batches import EvalBatches, TrainBatches
 from signbit.errors import ConfigError
 from signbit.methods import RunInfo, create_optimizer, resolve
+from signbit.training.allocator import keep_freed_memory
 from signbit.training.checkpoints import LAST, AtomicCheckpointIO, checkpoint_callbacks
 from signbit.training.config import RunConfig
 from signbit.training.environment import environment
