@@ -3,12 +3,13 @@
 from signbit.layers.conv import BinaryConv2d
 from signbit.layers.factory import LayerFactory, binary_layers, float_layers
 from signbit.layers.linear import BinaryLinear
-from signbit.layers.norm import shift_batch_norm1d, shift_batch_norm2d
+from signbit.layers.norm import ChannelLayerNorm2d, shift_batch_norm1d, shift_batch_norm2d
 from signbit.layers.shortcut import SubsamplePad
 
 __all__ = [
     "BinaryConv2d",
     "BinaryLinear",
+    "ChannelLayerNorm2d",
     "LayerFactory",
     "SubsamplePad",
     "binary_layers",

@@ -1,8 +1,12 @@
-"""Batch norm that shifts but does not scale."""
+"""Norms that torch has no module for: batch norm that shifts but does not scale, layer norm over channels."""
 
 from __future__ import annotations
 
-from torch import nn
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from signbit.errors import ConfigError
 
 
 def shift_batch_norm2d(channels: int, *, momentum: float = 0.1, eps: float = 1e-5) -> nn.BatchNorm2d:
@@ -17,3 +21,39 @@ def shift_batch_norm1d(features: int, *, momentum: float = 0.1, eps: float = 1e-
     norm = nn.BatchNorm1d(features, momentum=momentum, eps=eps)
     norm.register_parameter("weight", None)
     return norm
+
+
+class ChannelLayerNorm2d(nn.Module):
+    """Normalizes the channels of every position of every image by their own mean and variance.
+
+    Forward: ``y = (x - mean) / sqrt(var + eps) * weight[c] + bias[c]``, mean and (biased) variance over the channels.
+    The same in training and evaluation.
+
+    Parameters
+    ----------
+    channels : >= 1.
+    eps : > 0; 1e-3 by default, as in the published LayerNorm variant of BinaryNet (Suarez-Ramirez et al. 2021).
+
+    Shape: ``[N, C, H, W] -> [N, C, H, W]``.
+
+    Reference: Ba, Kiros, Hinton, "Layer Normalization", 2016.
+
+    >>> ChannelLayerNorm2d(2, eps=1e-12)(torch.tensor([3.0, 7.0]).view(1, 2, 1, 1)).flatten().tolist()
+    [-1.0, 1.0]
+    """
+
+    def __init__(self, channels: int, *, eps: float = 1e-3) -> None:
+        super().__init__()
+        if channels < 1 or not eps > 0:
+            raise ConfigError(f"ChannelLayerNorm2d: channels >= 1 and eps > 0; got {channels}, {eps}")
+        self.channels, self.eps = channels, eps
+        self.weight, self.bias = nn.Parameter(torch.ones(channels)), nn.Parameter(torch.zeros(channels))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Normalize ``x``."""
+        channels_last = x.permute(0, 2, 3, 1)
+        return F.layer_norm(channels_last, (self.channels,), self.weight, self.bias, self.eps).permute(0, 3, 1, 2)
+
+    def extra_repr(self) -> str:
+        """The settings, for ``print(model)``."""
+        return f"{self.channels}, eps={self.eps:g}"
