@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +57,25 @@ def test_info(capsys: pytest.CaptureFixture[str]) -> None:
 )
 def test_list(kind: str, some: set[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert some <= {entry["name"] for entry in result_of(capsys, "list", kind)[kind]}
+
+
+def test_demo_goes_the_whole_way(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    result = result_of(capsys, "demo", "--out", str(tmp_path / "demo"))
+    assert result["test_accuracy"] >= 0.96
+    assert result["argmax_agreement"] == 1.0
+    assert result["sbn_bytes"] == Path(result["file"]).stat().st_size < result["float_bytes"] / 10
+    assert min(result["native_ms"], result["torch_ms"], result["seconds"]) > 0
+    page = Path(result["report"]).read_text()
+    assert page.count("<svg") == 2
+    assert not re.search(r"(src|href)=.https?:|url\(http|@import", page), "the page loads nothing from the network"
+
+
+def test_part_of_the_training_images(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    few = ["--train-images", "300", "--epochs", "1", "--threads", "1"]
+    assert result_of(capsys, "train", *few, "--out", str(tmp_path / "few"))["epochs"] == 1
+    assert main(["train", "--train-images", "5000", "--out", str(tmp_path / "many")]) == 2
+    assert "5000" in capsys.readouterr().err
+    assert not (tmp_path / "many").exists()
 
 
 def test_train_records_what_it_says(run_folder: Path) -> None:

@@ -21,6 +21,7 @@ TEXT = {
 }
 NUMBERS: dict[str, tuple[Any, str]] = {
     "epochs": (positive_int, "passes over the training images"),
+    "train_images": (positive_int, "train on a fixed, stratified part of this many images; default: all"),
     "batch_size": (positive_int, "images a step"),
     "learning_rate": (float, "peak learning rate; default: the method's"),
     "seed": (int, "weights, order and augmentation follow from it"),

@@ -13,10 +13,10 @@ PAD = 64 * 2**20
 
 
 def keep_freed_memory() -> bool:
-    """Tell glibc to serve activations from its heap and to keep it: a page that is returned is zeroed when it comes back.
+    """Tell glibc to serve activations from its heap and keep it: a returned page must be zeroed to come back.
 
-    A step of a small binary network allocates and frees hundreds of buffers of some megabytes; by default each is mapped
-    and unmapped anew. The setting holds for the whole process. Returns whether it was made (glibc only).
+    A step of a small binary network allocates and frees hundreds of buffers of some megabytes; by default each is
+    mapped and unmapped anew. The setting holds for the whole process. Returns whether it was made (glibc only).
     """
     if not sys.platform.startswith("linux"):
         return False

@@ -31,6 +31,7 @@ class RunConfig:
     model, data : registered names.
     data_dir : folder of the data set; default ``$SIGNBIT_DATA`` or ``~/.cache/signbit``.
     download : fetch missing data files. Default no.
+    train_images : train on a fixed, stratified part of this many images, for quick tries; default: all of them.
     epochs : >= 1; default 20.
     batch_size : >= 1; default 128.
     learning_rate : peak, > 0; default: the method's.
@@ -52,6 +53,7 @@ class RunConfig:
     data: str = "digits"
     data_dir: str | None = None
     download: bool = False
+    train_images: int | None = None
     epochs: int = 20
     batch_size: int = 128
     learning_rate: float | None = None
@@ -72,7 +74,7 @@ class RunConfig:
             value = getattr(self, key)
             if not _is(value, types):
                 raise ConfigError(f"setting {key!r} must be {' or '.join(map(_type_name, types))}; got {value!r}")
-        for key, least in (("epochs", 1), ("batch_size", 1), ("seed", 0), ("threads", 1)):
+        for key, least in (("train_images", 1), ("epochs", 1), ("batch_size", 1), ("seed", 0), ("threads", 1)):
             value = getattr(self, key)
             if value is not None and value < least:
                 raise ConfigError(f"setting {key!r} must be at least {least}; got {value}")
@@ -136,7 +138,7 @@ _TYPES: Mapping[str, tuple[type, ...]] = {
     **dict.fromkeys(("download", "compile", "tensorboard"), (bool,)),
     **dict.fromkeys(("epochs", "batch_size", "seed"), (int,)),
     **dict.fromkeys(("optimizer", "method_options", "model_options"), (Mapping,)),
-    "threads": (int, _NONE),
+    **dict.fromkeys(("threads", "train_images"), (int, _NONE)),
     "learning_rate": (float, int, _NONE),
 }
 assert set(_TYPES) == {f.name for f in fields(RunConfig)}

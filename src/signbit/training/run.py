@@ -16,9 +16,10 @@ from lightning.pytorch.loggers import TensorBoardLogger
 
 from signbit.callbacks import EpochRecord, FlipRates, Progress
 from signbit.callbacks.record import read_rows
-from signbit.data import Dataset, load
+from signbit.data import Dataset, Split, load
 from signbit.data.augment import AUGMENTATIONS
 from signbit.data.batches import EvalBatches, TrainBatches
+from signbit.data.splits import stratified_holdout
 from signbit.errors import ConfigError
 from signbit.methods import RunInfo, create_optimizer, resolve
 from signbit.training.allocator import keep_freed_memory
@@ -100,7 +101,11 @@ class _Session:
         seed_everything(config.seed)
         augmentation = AUGMENTATIONS[config.augment or "none"].target(*dataset.card.input_size[2:])
         self.batches = TrainBatches(
-            dataset.train, dataset, batch_size=config.batch_size, seed=config.seed, augmentation=augmentation
+            _training_images(config, dataset),
+            dataset,
+            batch_size=config.batch_size,
+            seed=config.seed,
+            augmentation=augmentation,
         )
         steps = config.epochs * len(self.batches)
         self.network = build_network(config, dataset.card)
@@ -175,6 +180,15 @@ def seed_everything(seed: int) -> None:
     random.seed(seed)
     np.random.seed(seed % 2**32)
     torch.manual_seed(seed)
+
+
+def _training_images(config: RunConfig, dataset: Dataset) -> Split:
+    wanted, given = config.train_images, len(dataset.train)
+    if wanted is None or wanted == given:
+        return dataset.train
+    if wanted > given:
+        raise ConfigError(f"{dataset.name} has {given} training images; train_images asks for {wanted}; give fewer")
+    return dataset.train.take(stratified_holdout(dataset.train.labels, wanted)[1])
 
 
 def _resolve(config: RunConfig, dataset: Dataset) -> RunConfig:
