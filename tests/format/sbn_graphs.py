@@ -19,7 +19,7 @@ def bits(rng: np.random.Generator, *shape: int) -> Bits:
 
 
 def every_operation() -> Graph:
-    """Nodes 0 .. 11 are the operations in the order of ``NODES``; value i + 1 is the output of node i."""
+    """Nodes 0 .. 13 are the operations in the order of ``NODES``; value i + 1 is the output of node i."""
     rng = np.random.default_rng(0)
     b = GraphBuilder()
     x = b.input((6, 6, 4), name="image")
@@ -39,13 +39,16 @@ def every_operation() -> Graph:
     x = b.node("avg_pool2d", x, attributes={"kernel_h": 2, "kernel_w": 2, "count_include_pad": 0, "pad_top": 1})
     x = b.node("max_pool2d", x, attributes={"kernel_h": 2, "kernel_w": 2})
     x = b.node("prelu", x, blobs={"slope": floats(rng, 13)})
+    x = b.node("layer_norm", x, scalars={"eps": 1e-3}, blobs={"scale": floats(rng, 13), "shift": floats(rng, 13)})
+    x = b.node("sigmoid", x)
     x = b.node("flatten", x)
     return b.graph(x, {"labels": ["kočka", "pes"], "input": {"mean": [0.5] * 4, "std": [0.25] * 4}})
 
 
 NODES = (
     "conv2d", "threshold", "binary_conv2d", "affine", "clamp", "subsample",
-    "pad_channels", "add", "avg_pool2d", "max_pool2d", "prelu", "flatten",
+    "pad_channels", "add", "avg_pool2d", "max_pool2d", "prelu",
+    "layer_norm", "sigmoid", "flatten",
 )  # fmt: skip
 
 
@@ -118,7 +121,11 @@ def add_random_node(b: GraphBuilder, rng: np.random.Generator, x: int, op: str) 
     elif op == "avg_pool2d":
         attributes = {**window(rng, height, width, pool=True), "count_include_pad": int(rng.integers(2))}
     elif op == "add":
-        inputs = (x, x)
+        pool = {"kernel_h": height, "kernel_w": width}
+        inputs = (x, x) if rng.integers(2) else (x, b.node("avg_pool2d", x, attributes=pool))
+    elif op == "layer_norm":
+        scalars = {"eps": float(np.float32(10.0 ** rng.integers(-3, 1)))}
+        blobs = {"scale": floats(rng, channels), "shift": floats(rng, channels)}
     elif op == "clamp":
         low = float(np.float32(rng.standard_normal()))
         scalars = {"low": low, "high": np.inf if rng.integers(2) else low + 1.0}

@@ -16,7 +16,7 @@ from signbit.errors import FormatError
 from signbit.format import Bits, Graph, GraphBuilder, read_bytes, write_bytes
 
 GOOD = write_bytes(every_operation())
-VALUES, NODE_COUNT, BLOBS = 13, 12, struct.unpack_from("<I", GOOD, 32)[0]
+VALUES, NODE_COUNT, BLOBS = 15, 14, struct.unpack_from("<I", GOOD, 32)[0]
 VALUES_AT = 64
 NODES_AT = VALUES_AT + 32 * VALUES
 BLOBS_AT = NODES_AT + 128 * NODE_COUNT
@@ -91,8 +91,8 @@ def header_rules() -> Iterator[Break]:
     yield Break(28, U32, 65535, "ends before")
     yield Break(32, U32, 262144, "ends before")
     yield Break(36, U32, 2**24, "ends before")
-    yield Break(40, U32, VALUES, "not one of the 13 values")
-    yield Break(44, U32, VALUES, "not one of the 13 values")
+    yield Break(40, U32, VALUES, "not one of the 15 values")
+    yield Break(44, U32, VALUES, "not one of the 15 values")
     yield Break(40, U32, 2, "must be f32")
     yield Break(44, U32, 2, "must be f32")
     yield Break(44, U32, 3, "must be f32")
@@ -125,12 +125,12 @@ def value_rules() -> Iterator[Break]:
     yield Break(value(1, 16), U32, STRINGS_END - STRINGS_AT, "outside the strings")
     yield Break(value(0, 16), U32, 2, "not the start")
     for byte in range(20, 32):
-        yield Break(value(12, byte), U8, 1, "reserved")
+        yield Break(value(14, byte), U8, 1, "reserved")
 
 
 def node_rules() -> Iterator[Break]:
     yield Break(node("add", 0), U16, 0, "unknown operation 0")
-    yield Break(node("add", 0), U16, 13, "unknown operation 13")
+    yield Break(node("add", 0), U16, 15, "unknown operation 15")
     yield Break(node("add", 2), U8, 1, "has 2 input")
     yield Break(node("flatten", 2), U8, 2, "has 1 input")
     yield Break(node("flatten", 2), U8, 0, "has 1 input")
@@ -142,15 +142,15 @@ def node_rules() -> Iterator[Break]:
     yield Break(node("conv2d", 24), U32, 1, "blob slot 2")
     yield Break(node("conv2d", 20), U32, BLOBS + 1, "does not exist")
     yield Break(node("conv2d", 20), U32, 2**32 - 1, "does not exist")
-    yield Break(node("flatten", 4), U32, VALUES, "not one of the 13 values")
-    yield Break(node("flatten", 4), U32, 2**32 - 1, "not one of the 13 values")
-    yield Break(node("flatten", 4), U32, 12, "isn't computed by an earlier node")
+    yield Break(node("flatten", 4), U32, VALUES, "not one of the 15 values")
+    yield Break(node("flatten", 4), U32, 2**32 - 1, "not one of the 15 values")
+    yield Break(node("flatten", 4), U32, 14, "isn't computed by an earlier node")
     yield Break(node("conv2d", 4), U32, 7, "isn't computed by an earlier node")
     yield Break(node("flatten", 8), U32, 1, "not used")
-    yield Break(node("add", 8), U32, 12, "isn't computed by an earlier node")
-    yield Break(node("flatten", 12), U32, VALUES, "not one of the 13 values")
+    yield Break(node("add", 8), U32, 14, "isn't computed by an earlier node")
+    yield Break(node("flatten", 12), U32, VALUES, "not one of the 15 values")
     yield Break(node("flatten", 12), U32, 0, "already has its content")
-    yield Break(node("flatten", 12), U32, 11, "already has its content")
+    yield Break(node("flatten", 12), U32, 13, "already has its content")
     for slot in range(16):
         yield Break(attribute("clamp", slot), I32, 1, "not used")
     yield Break(attribute("conv2d", 11), I32, -1, "not used")
@@ -194,6 +194,10 @@ def operation_rules() -> Iterator[Break]:
         yield Break(node("clamp", 96 + 4 * slot), F32, NAN, "NaN")
     yield Break(attribute("pad_channels", 0), I32, 2**20, "each must be", named=node("pad_channels", 12))
     yield Break(node("clamp", 96), F32, 1.5, "more than high")
+    for eps in (0.0, -0.0, -1.0, float("inf"), NAN):
+        yield Break(node("layer_norm", 96), F32, eps, "above 0 is needed")
+    yield Break(node("layer_norm", 100), F32, 1.0, "not used")
+    yield Break(node("sigmoid", 96), F32, 1.0, "not used")
     # the wrong blob in a slot: other element type, other shape
     weight, bias = get(U32, node("conv2d", 16)), get(U32, node("conv2d", 20))
     binary, scale = get(U32, node("binary_conv2d", 16)), get(U32, node("affine", 16))
@@ -208,12 +212,17 @@ def operation_rules() -> Iterator[Break]:
     yield Break(node("threshold", 20), U32, bias, "must be bits")
     yield Break(node("affine", 20), U32, bias, "is needed")
     yield Break(node("prelu", 16), U32, bias, "is needed")
+    yield Break(node("layer_norm", 16), U32, scale, "is needed")
+    yield Break(node("layer_norm", 20), U32, rising, "must be f32")
+    yield Break(node("layer_norm", 3), U8, 1, "uses 2 .. 2 blob slots")
     # the wrong value as input
     yield Break(node("binary_conv2d", 4), U32, 1, "reads bits, not f32")
     yield Break(node("clamp", 4), U32, 2, "reads f32, not bits")
     yield Break(node("clamp", 4), U32, 3, "reads f32, not i32")
-    yield Break(node("add", 8), U32, 1, "equal shapes")
+    yield Break(node("add", 8), U32, 1, r"add needs \(\d+, \d+, 13\) or \(1, 1, 13\), not")
     yield Break(node("affine", 4), U32, 2, "reads f32 or i32")
+    yield Break(node("layer_norm", 4), U32, 3, "reads f32, not i32")
+    yield Break(node("sigmoid", 4), U32, 2, "reads f32, not bits")
 
 
 def blob_rules() -> Iterator[Break]:
@@ -298,7 +307,7 @@ def test_a_value_that_nothing_computes() -> None:
     struct.pack_into(U64, data, 16, len(data))
     with pytest.raises(FormatError, match="no node computes") as caught:
         read_bytes(repaired(data))
-    assert caught.value.offset == value(12, 0)
+    assert caught.value.offset == value(14, 0)
 
 
 def test_the_accumulator_bound() -> None:

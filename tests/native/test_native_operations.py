@@ -179,3 +179,101 @@ def test_any_batch_size(count: int) -> None:
         assert together.shape == (count, 4, 3, 2)
         for i in range(count):
             np.testing.assert_array_equal(alone.run(images[i : i + 1])[0], together[i])
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_one_number_for_a_whole_channel(seed: int) -> None:
+    """The side path of self-distribution: image by image, and never in the memory of the smaller operand."""
+    rng, height, width, channels = shapes(seed)
+    hidden = int(rng.choice((1, 4)))
+    builder = GraphBuilder()
+    first = builder.input((height, width, channels))
+    mean = builder.node("avg_pool2d", first, attributes={"kernel_h": height, "kernel_w": width})
+    x = builder.node("conv2d", mean, blobs={"weight": floats(rng, hidden, 1, 1, channels)})
+    x = builder.node("clamp", x, scalars={"low": 0.0, "high": np.inf})
+    x = builder.node("conv2d", x, blobs={"weight": floats(rng, channels, 1, 1, hidden)})
+    beta = builder.node("sigmoid", x)
+    alive = builder.node("add", first, beta)  # beta dies here, first does not
+    bits = binarize(builder, alive, Alphabet.PM1)
+    branch = as_floats(builder, bits)
+    check(builder.graph(builder.node("add", branch, first)), floats(rng, 3, channels, height, width), exact=False)
+
+
+@pytest.mark.parametrize("channels", [1, 4, 16, 65])
+@pytest.mark.parametrize("extent", [(1, 1), (1, 2), (5, 3)])
+def test_adding_a_vector_is_exact(channels: int, extent: tuple[int, int]) -> None:
+    """Only the vector dies in the first sum; small ones take as many bytes once rounded up to whole cache lines."""
+    rng = np.random.default_rng(channels)
+    builder = GraphBuilder()
+    first = builder.input((*extent, channels))
+    window = {"kernel_h": extent[0], "kernel_w": extent[1]}
+    vector = builder.node("max_pool2d", first, attributes=window)
+    x = builder.node("clamp", first, scalars={"low": -1.0, "high": 1.0})
+    graph = builder.graph(builder.node("add", builder.node("add", x, vector), x))
+    images = floats(rng, 5, channels, *extent)
+    check(graph, images, exact=True)
+    clipped = images.clip(-1, 1)
+    expected = clipped + images.max(axis=(2, 3), keepdims=True) + clipped
+    np.testing.assert_array_equal(reference.run(graph, images), expected)
+
+
+def test_sigmoid_reaches_its_ends() -> None:
+    builder = GraphBuilder()
+    graph = builder.graph(builder.node("sigmoid", builder.input((1, 1, 1))))
+    x = np.array([-np.inf, -200, -89, -20, -0.0, 0.0, 1e-8, 20, 200, np.inf, np.nan], np.float32).reshape(-1, 1, 1, 1)
+    with np.errstate(over="ignore"):
+        expected = 1 / (1 + np.exp(-x.astype(np.float64)))
+    for program in programs(graph):
+        np.testing.assert_allclose(program.run(x), expected, rtol=3e-7, atol=2e-38)
+        assert program.run(x)[[0, 4, 5, 9], 0, 0, 0].tolist() == [0.0, 0.5, 0.5, 1.0]
+
+
+@pytest.mark.parametrize("channels", [1, 2, 7, 8, 9, 63, 64, 65, 512])
+@pytest.mark.parametrize("eps", [1e-5, 1e-3, 1.0])
+def test_layer_norm(channels: int, eps: float) -> None:
+    """Budget: 3e-6 of what is multiplied by scale, plus what rounding the mean to float32 costs in deviations."""
+    rng = np.random.default_rng(channels)
+    scale, shift = floats(rng, channels), floats(rng, channels)
+    builder = GraphBuilder()
+    blobs = {"scale": scale, "shift": shift}
+    y = builder.node("layer_norm", builder.input((3, 2, channels)), scalars={"eps": eps}, blobs=blobs)
+    graph = builder.graph(y)
+    for offset in (0.0, 10.0, -1000.0):
+        x = floats(rng, 2, channels, 3, 2) + np.float32(offset)
+        expected = reference.run(graph, x)
+        deviation = np.sqrt(x.astype(np.float64).var(axis=1, keepdims=True) + eps)
+        budget = np.abs(scale)[:, None, None] * (3e-6 * 6 + abs(offset) * 2.0**-23 / deviation)
+        for program in programs(graph):
+            found = program.run(x)
+            np.testing.assert_array_less(np.abs(found - expected), budget + 3e-7 * (np.abs(expected) + 1))
+
+
+@pytest.mark.parametrize("channels", [3, 48, 64, 1000])
+def test_a_whole_number_equal_to_the_mean_is_exactly_shift(channels: int) -> None:
+    """Sums of bits are whole numbers: where one equals the mean of its position, a sign after the norm sees zero."""
+    rng = np.random.default_rng(channels)
+    x = rng.integers(-500, 500, (4, channels, 2, 2))
+    x[:, 0] -= x.sum(axis=1) - 7 * channels  # now the mean is 7
+    x[:, 1] += x[:, -1] - 7
+    x[:, -1] = 7
+    shift = floats(rng, channels)
+    builder = GraphBuilder()
+    blobs = {"scale": floats(rng, channels), "shift": shift}
+    y = builder.node("layer_norm", builder.input((2, 2, channels)), scalars={"eps": 1e-3}, blobs=blobs)
+    images = x.astype(np.float32)
+    for run in (lambda x: reference.run(builder.graph(y), x), *(p.run for p in programs(builder.graph(y)))):
+        assert (run(images)[:, -1] == shift[-1]).all()
+
+
+def test_every_tier_gives_the_same_bits() -> None:
+    """sigmoid, layer_norm and the sums with them are compiled once."""
+    rng = np.random.default_rng(4)
+    builder = GraphBuilder()
+    x = builder.input((5, 7, 65))
+    x = builder.node("layer_norm", x, scalars={"eps": 1e-3}, blobs={"scale": floats(rng, 65), "shift": floats(rng, 65)})
+    mean = builder.node("avg_pool2d", x, attributes={"kernel_h": 5, "kernel_w": 7})
+    graph = builder.graph(builder.node("add", x, builder.node("sigmoid", mean)))
+    images = floats(rng, 3, 65, 5, 7)
+    first, *others = [program.run(images) for program in programs(graph)]
+    for other in others:
+        np.testing.assert_array_equal(first, other)

@@ -74,9 +74,18 @@ def element(graph: Graph, node: Node, a: Any, inputs: list[Array], index: tuple[
         alphabet = graph.values[node.output].alphabet
         return 1.0 if one else {Alphabet.PM1: -1.0, Alphabet.ZERO_ONE: 0.0}[alphabet]
     if node.op == "add":
-        return seen + float(inputs[1][n, h, w, c])
+        added = inputs[1]
+        return seen + float(added[n, h, w, c] if added.shape == x.shape else added[n, 0, 0, c])
     if node.op == "clamp":
         return min(max(seen, float(np.float32(node.scalars["low"]))), float(np.float32(node.scalars["high"])))
+    if node.op == "sigmoid":
+        return 1 / (1 + math.exp(-seen))
+    if node.op == "layer_norm":
+        position = [float(number) for number in x[n, h, w]]
+        mean = sum(position) / channels
+        variance = sum((number - mean) ** 2 for number in position) / channels
+        normal = (seen - mean) / math.sqrt(variance + node.scalars["eps"])
+        return normal * float(node.blobs["scale"][c]) + float(node.blobs["shift"][c])
     assert node.op == "prelu"
     return seen if seen >= 0 else float(node.blobs["slope"][c]) * seen
 
@@ -177,7 +186,10 @@ def test_against_torch() -> None:
         slope = floats(rng, filters)
         x = b.node("prelu", x, blobs={"slope": slope})
         x = b.node("clamp", x, scalars={"low": -1.0, "high": math.inf})
-        graph = b.graph(x)
+        norm = {"scale": floats(rng, filters), "shift": floats(rng, filters)}
+        x = b.node("layer_norm", x, scalars={"eps": 1e-3}, blobs=norm)
+        z = b.node("avg_pool2d", x, attributes=dict(zip(("kernel_h", "kernel_w"), b.value(x).shape[:2], strict=True)))
+        graph = b.graph(b.node("add", x, b.node("sigmoid", z)))
         batch = random_input(graph, seed)
         y = functional.conv2d(
             torch.from_numpy(batch), torch.from_numpy(weight.transpose(0, 3, 1, 2).copy()), torch.from_numpy(bias),
@@ -186,6 +198,9 @@ def test_against_torch() -> None:
         y = functional.avg_pool2d(y, 2, 1, 1, count_include_pad=bool(inside))
         y = functional.max_pool2d(y, 2, 2, 1)
         y = functional.prelu(y, torch.from_numpy(slope)).clamp(min=-1.0)
+        scale, shift = (torch.from_numpy(norm[name]) for name in ("scale", "shift"))
+        y = functional.layer_norm(y.permute(0, 2, 3, 1), (filters,), scale, shift, 1e-3).permute(0, 3, 1, 2)
+        y = y + torch.sigmoid(y.mean(dim=(2, 3), keepdim=True))
         np.testing.assert_allclose(reference.run(graph, batch), y.numpy(), rtol=1e-4, atol=1e-5)
 
 

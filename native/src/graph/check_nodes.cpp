@@ -50,13 +50,23 @@ class Checker final {
             case Op::Add:
                 in_types(true, false, false), out_type(DType::F32), same_shape();
                 if (graph_.in(node_, 1).dtype != DType::F32) fail(kInputs + 4, "the second input is f32");
-                if (!equal_shapes(graph_.in(node_, 1), in_)) fail(kInputs + 4, "both inputs have the same shape");
+                if (!equal_shapes(graph_.in(node_, 1), in_) && !per_image_vector(graph_.in(node_, 1)))
+                    fail(kInputs + 4, "the second input has the shape of the first, or is 1 x 1 x its channels");
                 return plain();
             case Op::Clamp:
                 in_types(true, false, false), out_type(DType::F32), same_shape();
                 blobs(0, 0), attributes_used(0);
                 if (!(node_.scalars[0] <= node_.scalars[1]))
                     fail(kScalars, "the scalars are lo <= hi, neither of them NaN");
+                return;
+            case Op::Sigmoid:
+                in_types(true, false, false), out_type(DType::F32), same_shape();
+                return plain();
+            case Op::LayerNorm:
+                in_types(true, false, false), out_type(DType::F32), same_shape();
+                blobs(2, 2), per_channel(0, DType::F32), per_channel(1, DType::F32), attributes_used(0);
+                if (!(node_.scalars[0] > 0.0f && std::isfinite(node_.scalars[0])))
+                    fail(kScalars, "eps is finite and above 0");
                 return;
             case Op::Prelu:
                 in_types(true, false, false), out_type(DType::F32), same_shape();
@@ -82,8 +92,8 @@ class Checker final {
 
     // Unused attributes and scalars are zero, bit for bit.
     void unused_scalars() const {
-        if (node_.op == Op::Clamp) return;
-        for (std::size_t i = 0; i < node_.scalars.size(); ++i) {
+        const std::size_t used = node_.op == Op::Clamp ? 2 : node_.op == Op::LayerNorm ? 1 : 0;
+        for (std::size_t i = used; i < node_.scalars.size(); ++i) {
             std::uint32_t pattern;
             std::memcpy(&pattern, &node_.scalars[i], sizeof pattern);
             if (pattern != 0) fail(kScalars + 4 * i, "unused scalars are zero");
@@ -122,6 +132,7 @@ class Checker final {
         if (out_.alphabet != in_.alphabet) fail_output(1, "the output has the input's alphabet");
     }
     static bool equal_shapes(const Value& a, const Value& b) { return a.h == b.h && a.w == b.w && a.c == b.c; }
+    bool per_image_vector(const Value& v) const { return v.pixels() == 1 && v.c == in_.c; }
     void same_shape() const { out_shape(wide(in_.h), wide(in_.w), wide(in_.c)); }
     void out_shape(std::int64_t h, std::int64_t w, std::int64_t c) const {
         if (wide(out_.h) != h || wide(out_.w) != w || wide(out_.c) != c)

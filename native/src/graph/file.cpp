@@ -256,7 +256,7 @@ class Parser final {
     }
 
     Node node(std::uint64_t at) {
-        require(u16(at) >= 1 && u16(at) <= kOpCount, at, "an operation code is 1 .. 12", u16(at));
+        require(u16(at) >= 1 && u16(at) <= kOpCount, at, "an operation code is 1 .. 14", u16(at));
         Node node{Op{u16(at)}, u8(at + 2), {}, u32(at + 12), {}, {}, {}, string(at + 104), at};
         const std::size_t inputs = node.op == Op::Add ? 2 : 1;
         if (node.input_count != inputs)
@@ -318,9 +318,9 @@ std::vector<std::uint64_t> Blob::row_words(std::size_t row) const {
 }
 
 std::string_view op_name(Op op) {
-    constexpr std::string_view names[kOpCount] = {"conv2d",     "binary_conv2d", "affine",    "threshold",
-                                                  "max_pool2d", "avg_pool2d",    "add",       "clamp",
-                                                  "prelu",      "flatten",       "subsample", "pad_channels"};
+    constexpr std::string_view names[kOpCount] = {"conv2d",     "binary_conv2d", "affine",  "threshold", "max_pool2d",
+                                                  "avg_pool2d", "add",           "clamp",   "prelu",     "flatten",
+                                                  "subsample",  "pad_channels",  "sigmoid", "layer_norm"};
     return names[static_cast<std::size_t>(op) - 1];
 }
 

@@ -30,8 +30,10 @@ enum class Op : std::uint16_t {
     Flatten = 10,
     Subsample = 11,
     PadChannels = 12,
+    Sigmoid = 13,
+    LayerNorm = 14,
 };
-inline constexpr std::size_t kOpCount = 12;
+inline constexpr std::size_t kOpCount = 14;
 
 struct Value {
     DType dtype;

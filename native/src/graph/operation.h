@@ -85,7 +85,7 @@ class Operation {
     virtual void run(const Call& call) const = 0;
     // Working memory that each thread needs.
     virtual std::size_t scratch_bytes() const { return 0; }
-    // The output may be the first input's memory (or, for add, either's).
+    // The output may be the memory of any input that has as many elements.
     virtual bool in_place() const { return false; }
 };
 
@@ -101,7 +101,8 @@ struct Build {
 
 std::unique_ptr<Operation> make_binary_conv(const Build& build);
 std::unique_ptr<Operation> make_float_conv(const Build& build);
-std::unique_ptr<Operation> make_pointwise(const Build& build);  // affine, threshold, add, clamp, prelu
+std::unique_ptr<Operation> make_layer_norm(const Build& build);
+std::unique_ptr<Operation> make_pointwise(const Build& build);  // affine, threshold, add, clamp, prelu, sigmoid
 std::unique_ptr<Operation> make_pool(const Build& build);       // max, average
 std::unique_ptr<Operation> make_reshape(const Build& build);    // flatten, subsample, pad_channels
 

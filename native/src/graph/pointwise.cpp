@@ -1,5 +1,6 @@
-// Operations that look at one element, or at the same element of two inputs: affine, threshold, add, clamp, prelu.
+// Operations that look at one element, or at one of each of two inputs: affine, threshold, add, clamp, prelu, sigmoid.
 #include <algorithm>
+#include <cmath>
 
 #include "base/parallel.h"
 #include "graph/operation.h"
@@ -86,6 +87,36 @@ class Add final : public Pointwise {
     }
 };
 
+// x1 holds one number per image and channel.
+class AddPerChannel final : public Pointwise {
+  public:
+    using Pointwise::Pointwise;
+    bool in_place() const override { return true; }
+
+  private:
+    void pixels_between(const Call& call, std::size_t begin, std::size_t end) const override {
+        for (std::size_t pixel = begin; pixel < end; ++pixel) {
+            const float* a = call.in<float>(0) + pixel * channels_;
+            const float* b = call.in<float>(1) + pixel / pixels_ * channels_;
+            float* y = call.out<float>() + pixel * channels_;
+            for (std::size_t c = 0; c < channels_; ++c) y[c] = a[c] + b[c];
+        }
+    }
+};
+
+class Sigmoid final : public Pointwise {
+  public:
+    using Pointwise::Pointwise;
+    bool in_place() const override { return true; }
+
+  private:
+    void pixels_between(const Call& call, std::size_t begin, std::size_t end) const override {
+        const float* x = call.in<float>();
+        float* y = call.out<float>();
+        for (std::size_t i = begin * channels_; i < end * channels_; ++i) y[i] = 1.0f / (1.0f + std::exp(-x[i]));
+    }
+};
+
 class Clamp final : public Pointwise {
   public:
     explicit Clamp(const Build& build) : Pointwise(build), low_(build.node.scalars[0]), high_(build.node.scalars[1]) {}
@@ -133,7 +164,10 @@ std::unique_ptr<Operation> make_pointwise(const Build& build) {
         case Op::Threshold:
             return by_input_type<Threshold>(build);
         case Op::Add:
-            return std::make_unique<Add>(build);
+            if (build.in(1).pixels() == build.in().pixels()) return std::make_unique<Add>(build);
+            return std::make_unique<AddPerChannel>(build);
+        case Op::Sigmoid:
+            return std::make_unique<Sigmoid>(build);
         case Op::Clamp:
             return std::make_unique<Clamp>(build);
         default:

@@ -29,6 +29,8 @@ std::unique_ptr<Operation> make_operation(const Build& build) {
         case Op::MaxPool2d:
         case Op::AvgPool2d:
             return make_pool(build);
+        case Op::LayerNorm:
+            return make_layer_norm(build);
         case Op::Flatten:
         case Op::Subsample:
         case Op::PadChannels:
@@ -111,9 +113,12 @@ void Program::plan(const Graph& graph) {
         for (std::size_t j = 0; j < node.input_count; ++j)
             if (last_use[node.inputs[j]] == i && (j == 0 || node.inputs[1] != node.inputs[0]))
                 dying.push_back(node.inputs[j]);
-        if (stages_[i].operation->in_place() && !dying.empty()) {
-            place[node.output] = place[dying.front()];
-            dying.erase(dying.begin());
+        const auto same_size = std::find_if(dying.begin(), dying.end(), [&](std::size_t v) {
+            return graph.values[v].elements() == graph.values[node.output].elements();
+        });
+        if (stages_[i].operation->in_place() && same_size != dying.end()) {
+            place[node.output] = place[*same_size];
+            dying.erase(same_size);
         } else {
             place[node.output] = places.take(bytes(node.output));
         }

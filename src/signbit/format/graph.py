@@ -115,6 +115,8 @@ OPS: Mapping[str, OpSchema] = {
     "flatten": OpSchema(10),
     "subsample": OpSchema(11, attributes=("stride_h", "stride_w")),
     "pad_channels": OpSchema(12, attributes=("before", "after")),
+    "sigmoid": OpSchema(13),
+    "layer_norm": OpSchema(14, scalars=("eps",), blobs=("scale", "shift")),
 }
 
 

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from signbit.alphabet import Alphabet
 from signbit.format.graph import OPS, Blob, DType
-from signbit.format.layout import MAX_EXTENT, MAX_TAPS
+from signbit.format.layout import LEAST_FLOAT, MAX_EXTENT, MAX_TAPS
 from signbit.format.operation import Inferred, Operation, Shape, Typed, fail
 from signbit.format.rules import check_extent
 
@@ -130,8 +130,10 @@ def _avg_pool2d(call: Operation) -> Inferred:
 
 def _add(call: Operation) -> Inferred:
     call.reads(DType.F32)
-    if call.inputs[0].shape != call.inputs[1].shape:
-        fail("inputs.1", f"add needs equal shapes, not {call.inputs[0].shape} and {call.inputs[1].shape}")
+    shape, added = call.inputs[0].shape, call.inputs[1].shape
+    per_channel = (1, 1, shape[2])
+    if added not in (shape, per_channel):
+        fail("inputs.1", f"to {shape}, add needs {shape} or {per_channel}, not {added}")
     return call.x
 
 
@@ -149,6 +151,21 @@ def _clamp(call: Operation) -> Inferred:
 def _prelu(call: Operation) -> Inferred:
     call.reads(DType.F32)
     call.holds("slope", call.x.shape[2:], DType.F32)
+    return call.x
+
+
+def _sigmoid(call: Operation) -> Inferred:
+    call.reads(DType.F32)
+    return call.x
+
+
+def _layer_norm(call: Operation) -> Inferred:
+    call.reads(DType.F32)
+    call.holds("scale", call.x.shape[2:], DType.F32)
+    call.holds("shift", call.x.shape[2:], DType.F32)
+    eps = call.scalars["eps"]
+    if not LEAST_FLOAT <= eps < math.inf:
+        fail("eps", f"eps is {eps:g}; a finite float32 above 0 is needed")
     return call.x
 
 
@@ -184,4 +201,6 @@ _RULES: Mapping[str, Callable[[Operation], Inferred]] = {
     "flatten": _flatten,
     "subsample": _subsample,
     "pad_channels": _pad_channels,
+    "sigmoid": _sigmoid,
+    "layer_norm": _layer_norm,
 }

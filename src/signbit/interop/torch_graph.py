@@ -105,6 +105,12 @@ def _avg_pool(node: Node, _constants: Constants, inputs: list[Tensor]) -> Tensor
     return mean / F.avg_pool2d(F.pad(torch.ones_like(x), _pads(node)), kernel, stride)
 
 
+def _layer_norm(node: Node, constants: Constants, inputs: list[Tensor]) -> Tensor:
+    scale, shift = (constants[name].flatten() for name in ("scale", "shift"))
+    channels_last = inputs[0].permute(0, 2, 3, 1)
+    return F.layer_norm(channels_last, scale.shape, scale, shift, node.scalars["eps"]).permute(0, 3, 1, 2)
+
+
 def _flatten(_node: Node, _constants: Constants, inputs: list[Tensor]) -> Tensor:
     return inputs[0].permute(0, 2, 3, 1).reshape(inputs[0].shape[0], -1, 1, 1)
 
@@ -122,4 +128,6 @@ OPERATIONS: dict[str, Operation] = {
     "flatten": _flatten,
     "subsample": lambda node, _c, x: x[0][:, :, :: node.attributes["stride_h"], :: node.attributes["stride_w"]],
     "pad_channels": lambda node, _c, x: F.pad(x[0], (0, 0, 0, 0, node.attributes["before"], node.attributes["after"])),
+    "sigmoid": lambda _node, _c, x: torch.sigmoid(x[0]),
+    "layer_norm": _layer_norm,
 }

@@ -130,6 +130,19 @@ def _add(_: Node, inputs: list[Array], __: Value) -> Array:
     return total
 
 
+def _sigmoid(_: Node, inputs: list[Array], __: Value) -> Array:
+    sigmoid: DoubleArray = 1 / (1 + np.exp(-inputs[0].astype(np.float64)))
+    return sigmoid.astype(np.float32)
+
+
+def _layer_norm(node: Node, inputs: list[Array], _: Value) -> Array:
+    x = inputs[0].astype(np.float64)
+    centred = x - x.mean(axis=-1, keepdims=True)
+    deviation = np.sqrt(np.square(centred).mean(axis=-1, keepdims=True) + np.float32(node.scalars["eps"]))
+    y: DoubleArray = centred / deviation * _tensor(node, "scale") + _tensor(node, "shift")
+    return y.astype(np.float32)
+
+
 def _clamp(node: Node, inputs: list[Array], _: Value) -> Array:
     low, high = np.float32(node.scalars["low"]), np.float32(node.scalars["high"])
     clamped: Array = np.minimum(np.maximum(inputs[0], low), high)
@@ -171,4 +184,6 @@ _OPERATIONS: Mapping[str, Callable[[Node, list[Array], Value], Array]] = {
     "flatten": _flatten,
     "subsample": _subsample,
     "pad_channels": _pad_channels,
+    "sigmoid": _sigmoid,
+    "layer_norm": _layer_norm,
 }
