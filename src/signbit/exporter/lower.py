@@ -8,16 +8,17 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
 from torch import Tensor, fx, nn
 
 from signbit.binarizers import Binarizer
 from signbit.errors import ExportError
 from signbit.exporter.emit import Emitter
-from signbit.exporter.functions import FUNCTIONS, METHODS, READ_REAL
-from signbit.exporter.modules import PENDING_RULES, REAL_RULES, Rule, norm_affine
-from signbit.exporter.symbol import Symbol
+from signbit.exporter.functions import ADDITIONS, FUNCTIONS, METHODS, READ_REAL, TOWARDS_IMAGES
+from signbit.exporter.modules import PENDING_RULES, REAL_RULES, Rule, affine, array, norm_affine
+from signbit.exporter.symbol import Order, Symbol
 from signbit.exporter.trace import evaluating, trace
-from signbit.exporter.weights import binary_layer, check_convolution, float_layer
+from signbit.exporter.weights import binary_layer, check_layer, float_layer, folds
 from signbit.format import Graph, RuleError
 from signbit.layers import BinaryConv2d, BinaryLinear
 
@@ -65,8 +66,10 @@ class _Walk:
         self._root, self._path, self._emit = root, path, emit
         self._known: dict[fx.Node, Any] = {}
         self._absorbed: set[fx.Node] = set()
+        self._order: Order | None = None
 
     def run(self, graph: fx.Graph, x: Symbol) -> Any:
+        self._order = x.order  # a part of a layer that makes as many channels puts them where they meet the input's
         inputs = 0
         for node in graph.nodes:
             if node.op == "placeholder":
@@ -98,6 +101,8 @@ class _Walk:
 
     def _call(self, node: fx.Node, where: str) -> Any:
         args, kwargs = self._arguments(node)
+        if any(isinstance(a, Symbol) and a.rank == 3 for a in args) and node.target not in TOWARDS_IMAGES:
+            raise ExportError(f"{where}: reads [N, C, 1]; make it an image first: v[:, :, None, None]")
         if node.op == "get_attr":
             return operator.attrgetter(str(node.target))(self._root)
         if node.op == "call_module":
@@ -127,9 +132,7 @@ class _Walk:
         if isinstance(module, Binarizer):
             return replace(x, alphabet=module.alphabet)
         if isinstance(module, BinaryConv2d | BinaryLinear):
-            sent = self._inside(module.input_pipeline, f"{where}.input_pipeline", x)
-            result = binary_layer(module, sent, self._emit, where)
-            return self._inside(module.output_scale, f"{where}.output_scale", result)
+            return self._binary_layer(module, x, where)
         if isinstance(module, nn.Conv2d | nn.Linear):
             return self._float_layer(node, module, x, where)
         rule = _rule(PENDING_RULES, module) or _rule(REAL_RULES, module)
@@ -144,6 +147,17 @@ class _Walk:
             raise ExportError(f"{where}: {type(module).__name__} reads a binarized tensor; put it before the binarizer")
         return rule(module, x, self._emit, where)
 
+    def _binary_layer(self, layer: BinaryConv2d | BinaryLinear, x: Symbol, where: str) -> Symbol:
+        """Input pipeline, operation, scales; the parts of a linear layer see images of one pixel."""
+        sent = self._inside(layer.input_pipeline, f"{where}.input_pipeline", replace(x, rank=4))
+        sums = replace(binary_layer(layer, sent, self._emit, where), rank=4)
+        result = self._inside(layer.output_scale, f"{where}.output_scale", sums)
+        if layer.filter_scale is not None:
+            path = f"{where}.filter_scale"
+            factors = array(layer.filter_scale(layer.weight), path)
+            result = affine(result, factors, np.zeros_like(factors), path)
+        return replace(result, rank=2 if isinstance(layer, BinaryLinear) else 4)
+
     def _inside(self, module: nn.Module, path: str, x: Symbol) -> Symbol:
         """What ``module`` makes of ``x``: a part of a layer, followed operation by operation."""
         if type(module) is nn.Identity:
@@ -156,10 +170,11 @@ class _Walk:
         return result
 
     def _float_layer(self, node: fx.Node, layer: nn.Conv2d | nn.Linear, x: Symbol, where: str) -> Symbol:
-        if isinstance(layer, nn.Conv2d):
-            check_convolution(layer, where)
+        check_layer(layer, x, where)
         norm, why = None, "float: full-precision layer"
-        if x.base == 0 and not x.pending:
+        if self._path:
+            why = f"float: side path of {self._path}"
+        elif x.base == 0 and not x.pending:
             why = "float: first layer, real-valued input"
         elif any(user.op == "output" for user in node.users):
             why = "float: last layer, real-valued output"
@@ -168,7 +183,7 @@ class _Walk:
             norm = norm_affine(self._root.get_submodule(str(follower.target)), path)  # type: ignore[arg-type]
             self._absorbed.add(follower)
             self._emit.note_fate(path, f"folded into the weights of {where}")
-        return float_layer(layer, x, self._emit, where, norm, why)
+        return float_layer(layer, x, self._emit, where, norm=norm, why=why, order=self._order)
 
     def _sole_norm(self, node: fx.Node) -> fx.Node | None:
         users = list(node.users)
@@ -183,11 +198,13 @@ class _Walk:
         if user.op == "output":
             return not self._path  # the end of a part of a layer says nothing about who reads it
         if user.op != "call_module":
+            if user.target in READ_REAL:
+                return True
             tensors = [a for a in user.args if isinstance(a, fx.Node) and a.op != "get_attr"]
-            return user.target in READ_REAL and len(tensors) == len(user.args)
+            return user.target in ADDITIONS and len(tensors) == len(user.args)
         module = self._root.get_submodule(str(user.target))
         if isinstance(module, BinaryConv2d | BinaryLinear):
-            return len(module.input_pipeline) == 0
+            return len(module.input_pipeline) == 0 or not folds(module.input_pipeline)
         if _rule(PENDING_RULES, module) is PENDING_RULES[nn.Identity]:
             return any(map(self._wants_real, user.users))
         return isinstance(module, nn.Conv2d | nn.Linear) or _rule(REAL_RULES, module) is not None

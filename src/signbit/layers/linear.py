@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from signbit.errors import ConfigError, ShapeError
+from signbit.layers.partial_gradient import partial_linear
 from signbit.layers.pipeline import check_weight, final_binarizer, initialize_weight
 from signbit.roles import Role
 
@@ -23,7 +24,8 @@ class BinaryLinear(nn.Module):
     input_pipeline, weight_pipeline, output_scale, filter_scale, weight_role : as in
         :class:`~signbit.layers.conv.BinaryConv2d`.
 
-    Shape: ``[N, in_features] -> [N, out_features]``.
+    Shape: ``[N, in_features] -> [N, out_features]``. The input pipeline and the output scale see images of one pixel,
+    ``[N, features, 1, 1]``: what is made for a convolution works here unchanged.
 
     Errors: ConfigError for settings out of range; ShapeError for an input of another shape.
     """
@@ -47,6 +49,8 @@ class BinaryLinear(nn.Module):
         self.weight_pipeline = nn.Sequential() if weight_pipeline is None else weight_pipeline
         self.output_scale = nn.Identity() if output_scale is None else output_scale
         self.filter_scale = filter_scale
+        self.active_filters: Tensor | None = None
+        """As in :class:`~signbit.layers.conv.BinaryConv2d`."""
         final_binarizer(self.input_pipeline, "input_pipeline")
         check_weight(self.weight_pipeline, weight_role)
         self.parameter_roles = {"weight": weight_role}
@@ -62,7 +66,10 @@ class BinaryLinear(nn.Module):
         """Multiply ``x``."""
         if x.dim() != 2 or x.shape[1] != self.in_features:
             raise ShapeError(f"BinaryLinear takes [N, {self.in_features}]; got {list(x.shape)}")
-        scaled: Tensor = self.output_scale(F.linear(self.input_pipeline(x), self.binary_weight()))
+        x = self.input_pipeline(x[:, :, None, None]).flatten(1)
+        weight = self.binary_weight()
+        y = F.linear(x, weight) if self.active_filters is None else partial_linear(x, weight, self.active_filters)
+        scaled: Tensor = self.output_scale(y[:, :, None, None]).flatten(1)
         return scaled if self.filter_scale is None else scaled * self.filter_scale(self.weight)
 
     def extra_repr(self) -> str:

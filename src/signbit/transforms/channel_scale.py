@@ -20,7 +20,7 @@ class ChannelScale(Transform):
 
     Folds: into the threshold, batch norm or addition that follows.
 
-    Shape: ``[N, C]`` or ``[N, C, H, W]``, kept.
+    Shape: ``[N, C, H, W]``, kept.
 
     Reference: Fontana, Lanzino, Diko, Foresti, Cinque, "CycleBNN", 2024 (released code).
     """
@@ -33,7 +33,7 @@ class ChannelScale(Transform):
 
     def forward(self, x: Tensor) -> Tensor:
         """The scaled ``x``."""
-        return x * self.alpha.view(-1, *(1,) * (x.dim() - 2))
+        return x * self.alpha.view(-1, 1, 1)
 
     def extra_repr(self) -> str:
         """The settings, for ``print(model)``."""
