@@ -55,3 +55,29 @@ def test_closed_forms() -> None:
 def test_lengths_below_one_are_refused(make: object) -> None:
     with pytest.raises(ConfigError, match=">= 1"):
         make()  # type: ignore[operator]
+
+
+@settings(derandomize=True, deadline=None)
+@given(st.integers(1, 4), st.integers(0, 8), st.integers(1, 9), st.integers(9, 400))
+def test_cyclic_bits_rise_in_every_cycle_and_jump_between(low: int, more: int, cycles: int, steps: int) -> None:
+    schedule = CyclicBits(low, low + more, cycles, steps)
+    period = steps // cycles
+    values = np.array([schedule(step) for step in range(steps)])
+    phase = np.arange(steps) % period
+    twin = np.rint(low + more / 2 * (1 + np.cos(np.pi * phase / period + np.pi)))
+    np.testing.assert_array_equal(values, twin)
+    assert set(values) <= set(range(low, low + more + 1))
+    assert schedule.jumps() == tuple(step for step in range(1, steps) if phase[step] == 0)
+    assert all(values[[0, *schedule.jumps()]] == low)
+    rising = np.flatnonzero(phase[1:] > 0)
+    assert (np.diff(values)[rising] >= 0).all()
+
+
+@pytest.mark.parametrize(
+    ("settings_", "message"),
+    [((0, 2, 1, 9), "1 <= low <= high"), ((3, 2, 1, 9), "1 <= low"), ((2, 6, 8, 7), "8 cycles in 7 steps"),
+     ((2, 6, 0, 7), "0 cycles")],
+)  # fmt: skip
+def test_cycles_that_cannot_be_are_refused(settings_: tuple[int, int, int, int], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        CyclicBits(*settings_)

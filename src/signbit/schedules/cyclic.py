@@ -44,6 +44,18 @@ class CyclicBits(Schedule):
 
     def __call__(self, step: int) -> float:
         """The bits at ``step``."""
-        period = self.steps // self.cycles
-        rise = (1 + math.cos(math.pi * (step % period) / period + math.pi)) / 2
+        rise = (1 + math.cos(math.pi * (step % self.period) / self.period + math.pi)) / 2
         return float(round(self.low + (self.high - self.low) * rise))
+
+    @property
+    def period(self) -> int:
+        """Steps of one cycle."""
+        return self.steps // self.cycles
+
+    def jumps(self) -> tuple[int, ...]:
+        """The steps of the run at which the bits fall back to ``low``.
+
+        >>> CyclicBits(2, 6, cycles=2, steps=13).jumps()
+        (6, 12)
+        """
+        return tuple(range(self.period, self.steps, self.period))

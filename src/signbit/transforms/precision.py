@@ -35,6 +35,10 @@ class Precision(Transform, ABC):
         """Use a grid of ``2 ** bits`` levels from now on."""
         self.bits.fill_(checked_bits(bits))
 
+    def extra_repr(self) -> str:
+        """The settings, for ``print(model)``."""
+        return f"bits={int(self.bits)}"
+
 
 def checked_bits(bits: int) -> int:
     """``bits`` itself, if it is an integer in 1 .. 16."""

@@ -7,6 +7,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
+from signbit.alphabet import Alphabet
 from signbit.errors import ConfigError
 from signbit.transforms.precision import Precision, on_grid
 
@@ -55,7 +56,7 @@ class QuantizeWeight(Precision):
 
     def extra_repr(self) -> str:
         """The settings, for ``print(model)``."""
-        return f"eval_bits={self.eval_bits}"
+        return f"{super().extra_repr()}, eval_bits={self.eval_bits}"
 
 
 class QuantizeActivation(Precision):
@@ -66,12 +67,17 @@ class QuantizeActivation(Precision):
     ``running_low <- 0.9 running_low + 0.1 low``, ``running_range <- 0.9 running_range + 0.1 (high - low)``, from 0 on.
     Backward: the identity.
 
+    Before a {0, 1} binarizer the grid is unsigned: ``low = 0``, ``high = max(x, 0)``, and numbers <= 0 stay as they
+    are. They give 0 on any grid, and the binarizer's window still tells near from far below zero (our design: the
+    reference has {-1, +1} only).
+
     Parameters
     ----------
     bits : 1 .. 16; state, changed by a schedule. 2 by default, where the published schedule starts.
     eval_bits : None (default): evaluation leaves ``x`` as it is, whatever the bits are at that moment.
         "published": evaluation uses the present bits and the remembered range, as the released code does. The range is
         that of standardized activations, while evaluation does not standardize: so it was published.
+    alphabet : of the binarizer that follows; {-1, +1} by default.
 
     Folds: with ``eval_bits=None`` there is nothing left to fold.
 
@@ -87,9 +93,10 @@ class QuantizeActivation(Precision):
     running_low: Tensor
     running_range: Tensor
 
-    def __init__(self, bits: int = 2, eval_bits: EvalBits = None) -> None:
+    def __init__(self, bits: int = 2, eval_bits: EvalBits = None, alphabet: Alphabet = Alphabet.PM1) -> None:
         super().__init__(bits)
         self.eval_bits = checked_eval_bits(eval_bits)
+        self._unsigned = alphabet is Alphabet.ZERO_ONE
         self.register_buffer("running_low", torch.zeros(()))
         self.register_buffer("running_range", torch.zeros(()))
 
@@ -97,17 +104,20 @@ class QuantizeActivation(Precision):
         """``x`` on its grid."""
         if self.training:
             low, high = torch.aminmax(x.detach())
+            if self._unsigned:
+                low, high = torch.zeros_like(high), high.clamp(min=0)
             for running, now in ((self.running_low, low), (self.running_range, high - low)):
                 running.mul_(MOMENTUM).add_(now * (1 - MOMENTUM))
         elif self.eval_bits is None:
             return x
         else:
             low, high = self.running_low, self.running_low + self.running_range
-        return _on_grid(x, self.bits, low, high)
+        y = _on_grid(x, self.bits, low, high)
+        return torch.where(x > 0, y, x) if self._unsigned else y
 
     def extra_repr(self) -> str:
         """The settings, for ``print(model)``."""
-        return f"eval_bits={self.eval_bits}"
+        return f"{super().extra_repr()}, eval_bits={self.eval_bits}, unsigned={self._unsigned}"
 
 
 def checked_eval_bits(eval_bits: EvalBits) -> EvalBits:

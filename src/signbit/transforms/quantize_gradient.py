@@ -48,17 +48,18 @@ class QuantizeGradient(Precision):
     def __init__(self, bits: int = 8, seed: int | None = None) -> None:
         super().__init__(bits)
         if seed is None:
-            seed = int(torch.randint(2**31, ()))
+            seed = int(torch.randint(2**31, (), device="cpu"))
         elif not isinstance(seed, int) or not 0 <= seed < 2**31:
             raise ConfigError(f"QuantizeGradient: seed is an integer in 0 .. 2**31 - 1; got {seed!r}")
         # Not buffers: they stay on the CPU, where reading them makes no accelerator wait.
-        self._seed, self._draws = torch.tensor(seed), torch.tensor(0)
+        self._seed, self._draws = torch.tensor([seed, 0], device="cpu").unbind()
 
     def forward(self, x: Tensor) -> Tensor:
         """``x`` itself."""
         if not self.training:
             return x
-        self._draws += 1
+        # Not in place: a compiled backward may compute the key again, from what this tensor holds by then.
+        self._draws = self._draws + 1
         y: Tensor = _Rounded.apply(x, self.bits, self._seed + self._draws)  # type: ignore[no-untyped-call]
         return y
 
