@@ -214,7 +214,7 @@ def test_preferences_follow_the_names_and_lists_merge() -> None:
     assert both.rules[Role.LATENT].options == {"lr": 0.5, "bound": 0.5}
     optimizer = both.rules[Role.LATENT].build([nn.Parameter(torch.ones(3))], **both.rules[Role.LATENT].options)
     assert isinstance(optimizer, Clamped)
-    wrapped = replace(A, wrappers={Role.LATENT: lambda rule, weights: replace(rule, options={"w": weights.clamp})})
+    wrapped = replace(A, wrappers={Role.LATENT: lambda rule: replace(rule, options={"w": 0.5})})
     assert _joined("a+b", [wrapped, B]).rules[Role.LATENT].options == {"w": 0.5, "bound": 0.5}
 
 

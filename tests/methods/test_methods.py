@@ -21,7 +21,7 @@ from signbit.models import MODELS
 from signbit.optimizers import Bop2ndOrder, Composite
 from signbit.roles import Role, parameter_roles
 
-ROLE = {"float": None, "ste": Role.LATENT, "bop": Role.BINARY, "bop2nd": Role.BINARY}
+BINARY = [name for name in METHODS.names() if name != "float"]
 
 
 def digits() -> tuple[Tensor, Tensor, Tensor, Tensor]:
@@ -40,9 +40,10 @@ def tiny(method: str) -> nn.Module:
 @pytest.mark.parametrize("method", METHODS.names())
 @pytest.mark.parametrize("model", MODELS.names())
 def test_roles_and_owners(model: str, method: str) -> None:
-    net = create_model(model, method=method, num_classes=10)
+    with torch.device("meta"):  # shapes without numbers: some models have sixty million weights
+        net = create_model(model, method=method, num_classes=10)
     roles = set(parameter_roles(net).values())
-    assert roles == {Role.ORDINARY, ROLE[method]} - {None}
+    assert roles - {Role.THRESHOLD} == {Role.ORDINARY, resolve(method).weights.role}
     optimizer = create_optimizer(net, method=method, total_steps=10)
     owned = [id(p) for group in optimizer.param_groups for p in group["params"]]
     assert sorted(owned) == sorted(id(p) for p in net.parameters())
@@ -51,8 +52,9 @@ def test_roles_and_owners(model: str, method: str) -> None:
 @pytest.mark.parametrize("method", METHODS.names())
 def test_twenty_steps_lower_the_loss_and_keep_the_alphabet(method: str) -> None:
     x, y, _, _ = digits()
-    net = tiny(method)
-    optimizer = create_optimizer(net, method=method, total_steps=20)
+    net, assembled = tiny(method), resolve(method)
+    rate = max(1e-2, assembled.defaults.learning_rate)
+    optimizer = create_optimizer(net, method=method, total_steps=20, lr=rate)
     losses = []
     for _ in range(20):
         loss = F.cross_entropy(net(x[:128]), y[:128])
@@ -64,9 +66,9 @@ def test_twenty_steps_lower_the_loss_and_keep_the_alphabet(method: str) -> None:
     for name, parameter in net.named_parameters():
         if parameter_roles(net)[name] is Role.BINARY:
             assert bool((parameter.abs() == 1).all())
-        if parameter_roles(net)[name] is Role.LATENT:
-            assert bool((parameter.abs() <= 1).all())
-    if ROLE[method]:
+        if parameter_roles(net)[name] is Role.LATENT and assembled.weights.clamp is not None:
+            assert bool((parameter.abs() <= assembled.weights.clamp).all())
+    if method in BINARY:
         assert set(net.body[0].binary_weight().unique().tolist()) == {-1, 1}
 
 

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from signbit.errors import ConfigError, ShapeError
+from signbit.layers.partial_gradient import partial_conv2d
 from signbit.layers.pipeline import check_weight, final_binarizer, initialize_weight
 from signbit.roles import Role
 
@@ -76,6 +77,8 @@ class BinaryConv2d(nn.Module):
         self.weight_pipeline = nn.Sequential() if weight_pipeline is None else weight_pipeline
         self.output_scale = nn.Identity() if output_scale is None else output_scale
         self.filter_scale = filter_scale
+        self.active_filters: Tensor | None = None
+        """Indices of the filters that get a weight gradient, see ``focus_gradients``; None for all."""
         self.pad_value = _checked_pad_value(pad_value, self.input_pipeline)
         check_weight(self.weight_pipeline, weight_role)
         self.parameter_roles = {"weight": weight_role}
@@ -96,7 +99,11 @@ class BinaryConv2d(nn.Module):
         if self.pad_value != 0 and padding != (0, 0):
             x = F.pad(x, (padding[1], padding[1], padding[0], padding[0]), value=self.pad_value)
             padding = (0, 0)
-        y = F.conv2d(x, self.binary_weight(), None, self.stride, padding, self.dilation, self.groups)
+        weight = self.binary_weight()
+        if self.active_filters is None or self.groups > 1:
+            y = F.conv2d(x, weight, None, self.stride, padding, self.dilation, self.groups)
+        else:
+            y = partial_conv2d(x, weight, self.active_filters, self.stride, padding, self.dilation)
         scaled: Tensor = self.output_scale(y)
         return scaled if self.filter_scale is None else scaled * self.filter_scale(self.weight).view(-1, 1, 1)
 

@@ -185,7 +185,7 @@ def _rules(preferences: list[Method], weights: Weights) -> dict[Role, UpdateRule
                 rules.setdefault(role, rule)
     for role in rules:
         wrappers = [record.wrappers[role] for record in preferences if role in record.wrappers]
-        rules[role] = reduce(lambda rule, wrap: wrap(rule, weights), wrappers, rules[role])
+        rules[role] = reduce(lambda rule, wrap: wrap(rule), wrappers, rules[role])
     if weights.clamp is not None and Role.LATENT in rules:
         rules[Role.LATENT] = clamped(rules[Role.LATENT], weights.clamp)
     return rules

@@ -178,8 +178,8 @@ or is state of modules. In a combination the modules that it drives may have bee
 then does nothing.
 """
 
-Wrapper = Callable[[UpdateRule, Weights], UpdateRule]
-"""(rule, weights) -> a rule around it, with the rule's options and its own."""
+Wrapper = Callable[[UpdateRule], UpdateRule]
+"""A rule -> a rule around it, with the same options; the clamp of latent weights comes outside of it."""
 
 
 @dataclass(frozen=True)

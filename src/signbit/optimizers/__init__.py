@@ -10,6 +10,7 @@ from signbit.optimizers.claims import check_claims, parameters_by_role
 from signbit.optimizers.clamped import Clamped
 from signbit.optimizers.composite import Composite
 from signbit.optimizers.flip import FlipOptimizer, apply_flips
+from signbit.optimizers.sfao import FlipAware
 from signbit.registry import Registry
 
 OPTIMIZERS: Registry[Callable[..., Optimizer]] = Registry("optimizer")
@@ -28,6 +29,7 @@ __all__ = [
     "Bop2ndOrder",
     "Clamped",
     "Composite",
+    "FlipAware",
     "FlipOptimizer",
     "apply_flips",
     "bop_step",

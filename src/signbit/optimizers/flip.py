@@ -61,7 +61,7 @@ class FlipOptimizer(Optimizer, ABC):
                     f"{type(self).__name__}: moments move too slowly for anything below float32; got weights in "
                     f"{weight.dtype}; keep them in float32 and train under autocast"
                 )
-            if not bool((weight.detach().abs() == 1).all()):
+            if not weight.is_meta and not bool((weight.detach().abs() == 1).all()):
                 raise ConfigError(
                     f"{type(self).__name__}: every weight is exactly -1 or +1; parameter {index} of this group, shape "
                     f"{list(weight.shape)}, is not; build its layer with weight_role=Role.BINARY"
