@@ -2,6 +2,7 @@
 
 from signbit.layers.conv import BinaryConv2d
 from signbit.layers.factory import LayerFactory, binary_layers, float_layers
+from signbit.layers.focus import focus_gradients
 from signbit.layers.linear import BinaryLinear
 from signbit.layers.norm import ChannelLayerNorm2d, shift_batch_norm1d, shift_batch_norm2d
 from signbit.layers.shortcut import SubsamplePad
@@ -14,6 +15,7 @@ __all__ = [
     "SubsamplePad",
     "binary_layers",
     "float_layers",
+    "focus_gradients",
     "shift_batch_norm1d",
     "shift_batch_norm2d",
 ]
