@@ -163,7 +163,7 @@ class FlipMasks(Callback):  # type: ignore[misc]
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Choose what rests in the next epoch."""
         owners = find_flip_aware(trainer.optimizers[0])
-        if not owners:
+        if not owners or trainer.current_epoch + 1 >= self._epochs:
             return
         before, self._resting = self._resting, {}
         movement = self._rule.movement_counts(trainer.current_epoch + 1, self._epochs, self._restarts)
