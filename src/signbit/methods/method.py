@@ -57,10 +57,10 @@ class Stage(IntEnum):
 
     DISTRIBUTE = 1
     """Adds what the tensor's own distribution suggests."""
-    STANDARDIZE = 2
-    """Divides by a spread."""
-    THRESHOLD = 3
+    THRESHOLD = 2
     """Moves the point where the sign changes."""
+    STANDARDIZE = 3
+    """Divides by a spread: after the threshold, where it changes no sign and evaluation can do without it."""
     QUANTIZE = 4
     """Rounds to a grid."""
 

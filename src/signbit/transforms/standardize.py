@@ -61,7 +61,7 @@ class StandardizeActivation(Transform):
     Backward: as :class:`StandardizeWeight` with gain 1, sample by sample.
 
     Evaluation leaves ``x`` as it is, which is what the released code does, and what a sign that follows cannot tell
-    from dividing by a positive number. So it folds.
+    from dividing by a positive number. So it folds. A threshold has to come before it, not between it and the sign.
 
     Parameters
     ----------
