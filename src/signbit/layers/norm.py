@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
-from signbit.errors import ConfigError
+from signbit.errors import ConfigError, ShapeError
 
 
 def shift_batch_norm2d(channels: int, *, momentum: float = 0.1, eps: float = 1e-5) -> nn.BatchNorm2d:
@@ -27,14 +26,15 @@ class ChannelLayerNorm2d(nn.Module):
     """Normalizes the channels of every position of every image by their own mean and variance.
 
     Forward: ``y = (x - mean) / sqrt(var + eps) * weight[c] + bias[c]``, mean and (biased) variance over the channels.
-    The same in training and evaluation.
+    The same in training and evaluation. Computed in float32 at least, and so that a whole number which equals the mean
+    gives exactly ``bias[c]``: sums of bits are whole, and the sign that follows must not hang on a rounding.
 
     Parameters
     ----------
     channels : >= 1.
     eps : > 0; 1e-3 by default, as in the published LayerNorm variant of BinaryNet (Suarez-Ramirez et al. 2021).
 
-    Shape: ``[N, C, H, W] -> [N, C, H, W]``.
+    Shape: ``[N, C, H, W] -> [N, C, H, W]``, also ``[N, C] -> [N, C]``.
 
     Reference: Ba, Kiros, Hinton, "Layer Normalization", 2016.
 
@@ -51,8 +51,17 @@ class ChannelLayerNorm2d(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Normalize ``x``."""
-        channels_last = x.permute(0, 2, 3, 1)
-        return F.layer_norm(channels_last, (self.channels,), self.weight, self.bias, self.eps).permute(0, 3, 1, 2)
+        if x.dim() not in (2, 4) or x.shape[1] != self.channels:
+            raise ShapeError(
+                f"ChannelLayerNorm2d takes [N, {self.channels}, H, W] or [N, {self.channels}]; got {list(x.shape)}"
+            )
+        per_channel = (self.channels, 1, 1) if x.dim() == 4 else (self.channels,)
+        exact = x.to(torch.promote_types(x.dtype, torch.float32))
+        # torch's layer_norm rounds the mean as it goes, and misses ties; a sum of whole numbers is exact.
+        centred = exact - exact.sum(1, keepdim=True) / self.channels
+        deviation = (centred.square().mean(1, keepdim=True) + self.eps).sqrt()
+        y = centred / deviation * self.weight.view(per_channel) + self.bias.view(per_channel)
+        return y.to(x.dtype)
 
     def extra_repr(self) -> str:
         """The settings, for ``print(model)``."""

@@ -23,7 +23,7 @@ NORMS_2D: dict[str, Callable[[int], nn.Module]] = {
 }
 NORMS_1D: dict[str, Callable[[int], nn.Module]] = {
     "batch": partial(shift_batch_norm1d, momentum=MOMENTUM, eps=EPS),
-    "layer": partial(nn.LayerNorm, eps=EPS),
+    "layer": partial(ChannelLayerNorm2d, eps=EPS),
 }
 
 
