@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from signbit.cli.command import Command, positive_int, say
-from signbit.data import load, normalize
+from signbit.data import load
 from signbit.data.dataset import Dataset
 from signbit.errors import ShapeError
 
@@ -29,7 +29,8 @@ def run(args: argparse.Namespace) -> Mapping[str, Any]:
     if args.target.is_dir():
         from signbit.training import evaluate, load_run
 
-        model, _ = load_run(args.target)
+        model, config = load_run(args.target)
+        dataset = dataset.normalized(config.normalize)
         accuracy = evaluate(model, dataset, dataset.test)
         how = "torch"
     else:
@@ -41,6 +42,7 @@ def run(args: argparse.Namespace) -> Mapping[str, Any]:
 
 def _native_accuracy(args: argparse.Namespace, dataset: Dataset) -> tuple[float, str]:
     from signbit.runtime import Session
+    from signbit.runtime.preprocess import prepare
 
     split = dataset.test
     with Session(args.target, threads=args.threads, isa=args.isa) as session:
@@ -52,7 +54,7 @@ def _native_accuracy(args: argparse.Namespace, dataset: Dataset) -> tuple[float,
         correct = 0
         for start in range(0, len(split.labels), args.batch_size):
             part = slice(start, start + args.batch_size)
-            logits = session.run(normalize(split.images[part], dataset.mean, dataset.std))
+            logits = session.run(prepare(split.images[part], session.metadata, session.input_shape))
             correct += int(np.count_nonzero(logits.argmax(axis=1) == split.labels[part]))
         return correct / len(split.labels), f"native {session.isa}"
 

@@ -26,7 +26,7 @@ def run(args: argparse.Namespace) -> Mapping[str, Any]:
     from signbit.training import load_run
 
     model, config = load_run(args.run)
-    dataset = load(config.data, args.data_dir or config.data_dir)
+    dataset = load(config.data, args.data_dir or config.data_dir).normalized(config.normalize)
     # Verification sees validation images: the test set is for the final accuracy alone.
     inputs = normalize(dataset.val.images[:VERIFIED_IMAGES], dataset.mean, dataset.std)
     metadata = {"model": config.model, "method": config.method, **dataset.card.file_metadata()}

@@ -15,6 +15,7 @@ TEXT = {
     "data": "data set; see: signbit list datasets",
     "data_dir": "folder that holds the data set",
     "augment": "augmentation; default: the data set's",
+    "normalize": "standard (default), unit: pixels in [0, 1], or symmetric: in [-1, 1]",
     "schedule": "shape of the learning rate over the run; default: the method's",
     "precision": "fp32 or bf16 (autocast)",
     "out": "folder of the run, new or empty; default: a name under runs/",
@@ -24,6 +25,7 @@ NUMBERS: dict[str, tuple[Any, str]] = {
     "train_images": (positive_int, "train on a fixed, stratified part of this many images; default: all"),
     "batch_size": (positive_int, "images a step"),
     "learning_rate": (float, "peak learning rate; default: the method's"),
+    "final_learning_rate": (float, "where the schedule ends; default: where its shape does"),
     "seed": (int, "weights, order and augmentation follow from it"),
     "threads": (positive_int, "torch threads"),
 }

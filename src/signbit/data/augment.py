@@ -36,6 +36,19 @@ def crop_flip(height: int, width: int) -> nn.Module:
     )
 
 
+@AUGMENTATIONS.register(
+    "crop-flip-autoaugment-cutout",
+    "crop and flip, AutoAugment's policy for CIFAR-10, then a black square of 16 x 16",
+    "Cubuk, Zoph, Mane, Vasudevan, Le, AutoAugment, 2019; DeVries, Taylor, Cutout, 2017",
+)
+def crop_flip_autoaugment_cutout(height: int, width: int) -> nn.Module:
+    """Crop and flip, then :class:`~signbit.data.autoaugment.AutoAugment`, then Cutout of 16 x 16; RGB only."""
+    from signbit.data.autoaugment import AutoAugment
+    from signbit.data.cutout import Cutout
+
+    return nn.Sequential(crop_flip(height, width), AutoAugment(), Cutout(16))
+
+
 def augment(images: Tensor, augmentation: nn.Module, seed: int) -> Tensor:
     """Apply ``augmentation`` to a batch: the same result for the same ``seed``, the global random state left as it was.
 

@@ -4,19 +4,27 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from signbit.errors import DataError
+from signbit.errors import ConfigError, DataError
 from signbit.registry import Registry
 
 Images = npt.NDArray[np.uint8]
 Labels = npt.NDArray[np.int64]
 Mode = Literal["L", "RGB"]
+
+NORMALIZATIONS: dict[str, tuple[float, float] | None] = {
+    "standard": None,
+    "unit": (0.0, 1.0),
+    "symmetric": (0.5, 0.5),
+}
+"""What pixels in [0, 1] become, as mean and deviation of every channel. ``standard``: those of the training images;
+``unit``: stay in [0, 1]; ``symmetric``: [-1, 1]."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,11 +133,29 @@ class Dataset:
         for split in (self.train, self.val, self.test):
             check_labels(split.labels, len(self.classes), self.name)
 
+    def normalized(self, how: str) -> Dataset:
+        """The same images with the mean and deviation of one of ``NORMALIZATIONS``; ``standard`` leaves what is there.
+
+        Errors: :class:`ConfigError` for another name.
+        """
+        check_normalization(how)
+        numbers = NORMALIZATIONS[how]
+        if numbers is None:
+            return self
+        mean, std = ((number,) * len(self.mean) for number in numbers)
+        return replace(self, mean=mean, std=std)
+
     @property
     def card(self) -> Card:
         """What to store beside a network trained on this data set."""
         channels, height, width = self.train.images.shape[1:]
         return Card(self.name, self.classes, (1, channels, height, width), self.mean, self.std, self.mode)
+
+
+def check_normalization(how: str) -> None:
+    """ConfigError unless ``how`` is one of ``NORMALIZATIONS``."""
+    if how not in NORMALIZATIONS:
+        raise ConfigError(f"setting 'normalize' must be one of {', '.join(NORMALIZATIONS)}; got {how!r}")
 
 
 def check_labels(labels: npt.NDArray[Any], classes: int, source: str | Path) -> None:

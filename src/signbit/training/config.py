@@ -12,6 +12,7 @@ import yaml
 
 from signbit.data import DATASETS
 from signbit.data.augment import AUGMENTATIONS
+from signbit.data.dataset import check_normalization
 from signbit.errors import ConfigError
 from signbit.files import write_bytes_atomically
 from signbit.methods import resolve
@@ -35,11 +36,15 @@ class RunConfig:
     epochs : >= 1; default 20.
     batch_size : >= 1; default 128.
     learning_rate : peak, > 0; default: the method's.
+    final_learning_rate : where the schedule ends, >= 0 and at most ``learning_rate``; default: where its shape does.
     schedule : shape of the learning rate over the run; default: the method's.
-    optimizer : overrides of the method's optimizer settings, by name.
+    optimizer : overrides of the method's optimizer settings, by name. The rates of flip rules may be schedules, see
+        :func:`signbit.training.rates.with_schedules`.
     method_options : options of the method, by name.
     model_options : keyword arguments of the model.
     augment : name of an augmentation; default: the data set's.
+    normalize : what the network sees of pixels in [0, 1]: "standard" (default) subtracts the data set's mean and
+        divides by its standard deviation, "unit" leaves them, "symmetric" maps them to [-1, 1].
     seed : >= 0; weights, order and augmentation follow from it. Default 0.
     precision : "fp32" (default) or "bf16": autocast; weights and sums stay float32.
     compile : compile the training step with torch.compile. Default no.
@@ -57,11 +62,13 @@ class RunConfig:
     epochs: int = 20
     batch_size: int = 128
     learning_rate: float | None = None
+    final_learning_rate: float | None = None
     schedule: str | None = None
     optimizer: Mapping[str, Any] = field(default_factory=dict)
     method_options: Mapping[str, Any] = field(default_factory=dict)
     model_options: Mapping[str, Any] = field(default_factory=dict)
     augment: str | None = None
+    normalize: str = "standard"
     seed: int = 0
     precision: Literal["fp32", "bf16"] = "fp32"
     compile: bool = False
@@ -80,6 +87,9 @@ class RunConfig:
                 raise ConfigError(f"setting {key!r} must be at least {least}; got {value}")
         if self.learning_rate is not None and not 0 < self.learning_rate < float("inf"):
             raise ConfigError(f"setting 'learning_rate' must be a positive number; got {self.learning_rate}")
+        if self.final_learning_rate is not None and not 0 <= self.final_learning_rate < float("inf"):
+            raise ConfigError(f"setting 'final_learning_rate' must be a number >= 0; got {self.final_learning_rate}")
+        check_normalization(self.normalize)
         if self.precision not in PRECISIONS:
             raise ConfigError(f"setting 'precision' must be one of {', '.join(PRECISIONS)}; got {self.precision!r}")
         for registry, name in (
@@ -133,13 +143,13 @@ class RunConfig:
 
 _NONE = type(None)
 _TYPES: Mapping[str, tuple[type, ...]] = {
-    **dict.fromkeys(("method", "model", "data", "precision"), (str,)),
+    **dict.fromkeys(("method", "model", "data", "normalize", "precision"), (str,)),
     **dict.fromkeys(("data_dir", "schedule", "augment", "out"), (str, _NONE)),
     **dict.fromkeys(("download", "compile", "tensorboard"), (bool,)),
     **dict.fromkeys(("epochs", "batch_size", "seed"), (int,)),
     **dict.fromkeys(("optimizer", "method_options", "model_options"), (Mapping,)),
     **dict.fromkeys(("threads", "train_images"), (int, _NONE)),
-    "learning_rate": (float, int, _NONE),
+    **dict.fromkeys(("learning_rate", "final_learning_rate"), (float, int, _NONE)),
 }
 assert set(_TYPES) == {f.name for f in fields(RunConfig)}
 

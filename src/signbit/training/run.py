@@ -41,7 +41,7 @@ from signbit.training.folder import (
 )
 from signbit.training.manners import interrupts_raise, quiet_lightning
 from signbit.training.module import Classifier
-from signbit.training.rates import rate_shape
+from signbit.training.rates import rate_shape, with_schedules
 from signbit.training.step_time import torch_threads
 
 
@@ -55,7 +55,7 @@ def fit(config: RunConfig) -> RunResult:
     Errors: :class:`ConfigError` for settings that do not fit together or a folder in use, :class:`DataError`,
     :class:`NonFiniteLossError`. After Ctrl-C (:class:`KeyboardInterrupt`) the run can be resumed.
     """
-    dataset = load(config.data, config.data_dir, config.download)
+    dataset = load(config.data, config.data_dir, config.download).normalized(config.normalize)
     config = _resolve(config, dataset)
     assert config.out is not None
     run = Path(config.out)
@@ -86,7 +86,7 @@ def resume(run: str | Path, *, data_dir: str | None = None) -> RunResult:
         return result
     if data_dir is not None:
         config = replace(config, data_dir=data_dir)
-    dataset = load(config.data, config.data_dir, config.download)
+    dataset = load(config.data, config.data_dir, config.download).normalized(config.normalize)
     checkpoint = run / LAST
     with torch_threads(config.threads) if config.threads else nullcontext():
         return _Session(config, dataset, run).train(checkpoint if checkpoint.is_file() else None)
@@ -109,7 +109,10 @@ class _Session:
         )
         steps = config.epochs * len(self.batches)
         self.network = build_network(config, dataset.card)
-        rate = rate_shape(config.schedule or "constant", steps)
+        floor = None
+        if config.final_learning_rate is not None and config.learning_rate is not None:
+            floor = config.final_learning_rate / config.learning_rate
+        rate = rate_shape(config.schedule or "constant", steps, floor)
         # Only some rules have a learning rate; the composite keeps torch's key `lr` for those.
         optimizer = create_optimizer(
             self.network,
@@ -117,7 +120,7 @@ class _Session:
             total_steps=steps,
             method_options=config.method_options,
             lr=config.learning_rate,
-            **config.optimizer,
+            **with_schedules(config.optimizer, steps, len(self.batches)),
         )
         self.module = Classifier(
             self.network, optimizer, rate, num_classes=len(dataset.classes), compile=config.compile
