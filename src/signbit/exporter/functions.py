@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,22 +13,17 @@ from torch import nn
 from torch.nn import functional as F
 
 from signbit.errors import ExportError
+from signbit.exporter.dimensions import attribute, flatten, getitem, size, unsqueeze, view
 from signbit.exporter.emit import Emitter
 from signbit.exporter.modules import PENDING_RULES, REAL_RULES, Array, affine, array
 from signbit.exporter.symbol import Symbol
-
-
-class BatchSize:
-    """Stands for the number of images, which a file leaves open; it can be passed on but not computed with."""
-
-
-BATCH = BatchSize()
+from signbit.exporter.weights import check_layer, float_layer
 
 
 def _per_channel(constant: Any, x: Symbol, where: str) -> Array:
     """A number or a tensor that broadcasts over batch, height and width, as one number per channel."""
     values = array(torch.as_tensor(constant), where)
-    channels, rank = x.shape[2], 2 if x.vector else 4
+    channels, rank = x.shape[2], x.rank
     full = values.reshape((1,) * (rank - values.ndim) + values.shape) if values.ndim <= rank else values
     flat = full.reshape(-1)
     if flat.size == 1:
@@ -43,11 +39,17 @@ def _add(emit: Emitter, where: str, a: Any, b: Any, *, alpha: float = 1, sign: i
     if isinstance(a, Symbol) and isinstance(b, Symbol):
         if sign * alpha != 1:
             raise ExportError(f"{where}: tensors can be added, not subtracted or weighted; scale one of them in a norm")
+        if a.rank != b.rank:
+            raise ExportError(
+                f"{where}: adds tensors of {a.rank} and {b.rank} dimensions; give a vector its two: v[:, :, None, None]"
+            )
         same = a.order is b.order or (a.order is not None and b.order is not None and np.array_equal(a.order, b.order))
         if not same:
             raise ExportError(f"{where}: adds a flattened image and a vector; add before flattening")
-        node = emit.builder.node("add", emit.real(a), emit.real(b), name=where, note="float: addition")
-        return Symbol(node, emit.builder.value(node).shape, vector=a.vector, order=a.order)
+        # The file repeats only its second operand over an image.
+        x, added = (b, a) if a.shape[:2] == (1, 1) else (a, b)
+        node = emit.builder.node("add", emit.real(x), emit.real(added), name=where, note="float: addition")
+        return replace(x, base=node, pending=())
     if isinstance(a, Symbol):
         shift = sign * alpha * _per_channel(b, a, where)
         return affine(_real_numbers(a, where), np.ones_like(shift), shift, where)
@@ -84,31 +86,21 @@ def _real_numbers(x: Symbol, where: str) -> Symbol:
     return x
 
 
-def _flatten(_emit: Emitter, where: str, x: Symbol, start_dim: int = 0, end_dim: int = -1) -> Symbol:
-    if start_dim != 1 or end_dim not in (-1, 1 if x.vector else 3):
-        raise ExportError(f"{where}: flattens dimensions {start_dim} to {end_dim}; use torch.flatten(x, 1)")
-    return x.flattened(where)
+def _mean(emit: Emitter, where: str, x: Symbol, dim: Any = None, keepdim: bool = False) -> Symbol:
+    if x.rank != 4 or not isinstance(dim, tuple | list) or sorted(number % 4 for number in dim) != [2, 3]:
+        raise ExportError(f"{where}: a mean over {dim} of {x.rank} dimensions; only x.mean((2, 3)) of images is known")
+    mean = _global_mean(emit, where, x, 1)
+    return mean if keepdim else replace(mean, rank=2)
 
 
-def _view(emit: Emitter, where: str, x: Symbol, *sizes: Any) -> Symbol:
-    wanted = sizes[0] if len(sizes) == 1 and isinstance(sizes[0], tuple | list) else sizes
-    count = int(np.prod(x.shape))
-    batch_first = len(wanted) == 2 and (wanted[0] is BATCH or (wanted[0] == -1 and wanted[1] == count))
-    if not (batch_first and wanted[1] in (-1, count)):
-        raise ExportError(f"{where}: only the view that flattens all but the batch is known; use torch.flatten(x, 1)")
-    return _flatten(emit, where, x, 1)
-
-
-def _size(_emit: Emitter, _where: str, x: Symbol, dim: int | None = None) -> Any:
-    height, width, channels = x.shape
-    sizes = (BATCH, channels) if x.vector else (BATCH, channels, height, width)
-    return sizes if dim is None else sizes[dim]
-
-
-def _getattr(emit: Emitter, where: str, x: Symbol, name: str) -> Any:
-    if name != "shape":
-        raise ExportError(f"{where}: reads attribute {name!r} of a tensor; only shape is known")
-    return _size(emit, where, x)
+def _linear(emit: Emitter, where: str, x: Symbol, weight: Any, bias: Any = None) -> Symbol:
+    layer = nn.Linear(weight.shape[1], weight.shape[0], bias=bias is not None)
+    layer.weight = nn.Parameter(weight)
+    if bias is not None:
+        layer.bias = nn.Parameter(bias)
+    x = _real_numbers(x, where)
+    check_layer(layer, x, where)
+    return float_layer(layer, x, emit, where, norm=None, why="float: full-precision product")
 
 
 def _as_module(kind: Callable[..., nn.Module], *names: str) -> Callable[..., Symbol]:
@@ -126,6 +118,8 @@ def _as_module(kind: Callable[..., nn.Module], *names: str) -> Callable[..., Sym
 
 
 _POOL = ("kernel_size", "stride", "padding")
+_global_mean = _as_module(nn.AdaptiveAvgPool2d, "output_size")
+_sigmoid = _as_module(nn.Sigmoid)
 _relu = _as_module(nn.ReLU)
 _hardtanh = _as_module(nn.Hardtanh, "min_val", "max_val")
 
@@ -141,8 +135,8 @@ FUNCTIONS: Mapping[Any, Callable[..., Any]] = {
     operator.truediv: _divide,
     torch.div: _divide,
     operator.neg: _negate,
-    torch.flatten: _flatten,
-    getattr: _getattr,
+    torch.flatten: flatten,
+    getattr: attribute,
     torch.relu: _relu,
     F.relu: _relu,
     F.hardtanh: _hardtanh,
@@ -150,7 +144,13 @@ FUNCTIONS: Mapping[Any, Callable[..., Any]] = {
     F.dropout: _as_module(nn.Dropout, "p"),
     F.max_pool2d: _as_module(nn.MaxPool2d, *_POOL, "dilation", "ceil_mode", "return_indices"),
     F.avg_pool2d: _as_module(nn.AvgPool2d, *_POOL, "ceil_mode", "count_include_pad", "divisor_override"),
-    F.adaptive_avg_pool2d: _as_module(nn.AdaptiveAvgPool2d, "output_size"),
+    F.adaptive_avg_pool2d: _global_mean,
+    F.linear: _linear,
+    F.sigmoid: _sigmoid,
+    torch.sigmoid: _sigmoid,
+    torch.mean: _mean,
+    torch.unsqueeze: unsqueeze,
+    operator.getitem: getitem,
 }
 """Functions that may read tensors; what reads constants alone is computed by torch at export."""
 
@@ -158,14 +158,22 @@ METHODS: Mapping[Any, Callable[..., Any]] = {
     "add": _add,
     "mul": _multiply,
     "sub": _subtract,
-    "flatten": _flatten,
-    "view": _view,
-    "reshape": _view,
-    "size": _size,
+    "flatten": flatten,
+    "view": view,
+    "reshape": view,
+    "size": size,
     "relu": _relu,
+    "sigmoid": _sigmoid,
+    "mean": _mean,
+    "unsqueeze": unsqueeze,
     "contiguous": lambda _emit, _where, x: x,
 }
 """Tensor methods, likewise."""
 
-READ_REAL = frozenset({operator.add, operator.iadd, torch.add, "add", F.avg_pool2d, F.adaptive_avg_pool2d})
-"""Those that read real numbers when all their arguments are tensors."""
+ADDITIONS = frozenset({operator.add, operator.iadd, torch.add, "add"})
+"""They read real numbers when all their arguments are tensors."""
+
+READ_REAL = frozenset(
+    {F.avg_pool2d, F.adaptive_avg_pool2d, F.linear, F.sigmoid, torch.sigmoid, "sigmoid", torch.mean, "mean"}
+)
+"""They always do."""

@@ -13,8 +13,9 @@ from torch import Tensor, fx, nn
 
 from signbit.binarizers import Binarizer
 from signbit.errors import ExportError
+from signbit.exporter.dimensions import TOWARDS_IMAGES
 from signbit.exporter.emit import Emitter
-from signbit.exporter.functions import ADDITIONS, FUNCTIONS, METHODS, READ_REAL, TOWARDS_IMAGES
+from signbit.exporter.functions import ADDITIONS, FUNCTIONS, METHODS, READ_REAL
 from signbit.exporter.modules import PENDING_RULES, REAL_RULES, Rule, affine, array, norm_affine
 from signbit.exporter.symbol import Order, Symbol
 from signbit.exporter.trace import evaluating, trace

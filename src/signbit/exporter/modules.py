@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -15,8 +16,8 @@ from signbit.errors import ExportError
 from signbit.exporter import fold
 from signbit.exporter.emit import Emitter
 from signbit.exporter.symbol import Symbol
-from signbit.format import SPATIAL
-from signbit.layers import SubsamplePad
+from signbit.format import SPATIAL, Blob
+from signbit.layers import ChannelLayerNorm2d, SubsamplePad
 
 Rule = Callable[[Any, Symbol, Emitter, str], Symbol]
 """(module, its input, emitter, path) -> its output."""
@@ -123,7 +124,38 @@ def _adaptive_avg_pool(module: nn.AdaptiveAvgPool2d, x: Symbol, emit: Emitter, p
 
 def _mean(x: Symbol, attributes: dict[str, int], emit: Emitter, path: str) -> Symbol:
     node = emit.builder.node("avg_pool2d", emit.real(x), attributes=attributes, name=path, note="float")
-    return Symbol(node, emit.builder.value(node).shape)
+    return replace(x, base=node, pending=(), shape=emit.builder.value(node).shape)
+
+
+def _sigmoid(_module: nn.Sigmoid, x: Symbol, emit: Emitter, path: str) -> Symbol:
+    node = emit.builder.node("sigmoid", emit.real(x), name=path, note="float")
+    return replace(x, base=node, pending=())
+
+
+def _channel_layer_norm(module: ChannelLayerNorm2d, x: Symbol, emit: Emitter, path: str) -> Symbol:
+    return _normalized(x, module.weight, module.bias, module.eps, emit, path)
+
+
+def _layer_norm(module: nn.LayerNorm, x: Symbol, emit: Emitter, path: str) -> Symbol:
+    channels = x.vector and tuple(module.normalized_shape) == x.shape[2:]
+    what = f"over {list(module.normalized_shape)} of {'a vector' if x.vector else 'an image'} of {x.shape[2]} channels"
+    require(channels, path, module, what, "normalize all channels of a vector, or use ChannelLayerNorm2d on an image")
+    return _normalized(x, module.weight, module.bias, module.eps, emit, path)
+
+
+def _normalized(
+    x: Symbol, weight: torch.Tensor | None, bias: torch.Tensor | None, eps: float, emit: Emitter, path: str
+) -> Symbol:
+    scale = np.ones(x.shape[2]) if weight is None else array(weight, path)
+    shift = np.zeros(x.shape[2]) if bias is None else array(bias, path)
+    blobs: dict[str, Blob] = {
+        "scale": x.arranged(scale).astype(np.float32),
+        "shift": x.arranged(shift).astype(np.float32),
+    }
+    note = "float: mean and variance depend on the sample"
+    node = emit.builder.node("layer_norm", emit.real(x), scalars={"eps": eps}, blobs=blobs, name=path, note=note)
+    emit.note_fate(path, note)
+    return replace(x, base=node, pending=())
 
 
 def _subsample_pad(module: SubsamplePad, x: Symbol, emit: Emitter, path: str) -> Symbol:
@@ -168,5 +200,8 @@ REAL_RULES: dict[type[nn.Module], Rule] = {
     nn.AvgPool2d: _avg_pool,
     nn.AdaptiveAvgPool2d: _adaptive_avg_pool,
     SubsamplePad: _subsample_pad,
+    nn.Sigmoid: _sigmoid,
+    nn.LayerNorm: _layer_norm,
+    ChannelLayerNorm2d: _channel_layer_norm,
 }
 """Modules that read real numbers."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Any
 
@@ -122,10 +122,11 @@ def make_report(
     size : bytes of the file.
     """
     modules = {name: module for name, module in model.named_modules() if _own_floats(module)}
+    calls = lowered.fates.keys() - dict(model.named_modules()).keys()
     after = _bytes_by_module(lowered.graph.nodes, modules)
     rows = []
     for name, module in modules.items():
-        fates = lowered.fates.get(name, [])
+        fates = _fates(name, lowered.fates, calls)
         packed = isinstance(module, BinaryConv2d | BinaryLinear) and bool(fates)
         reason = "; ".join(fates) or "not used by the network"
         weighted = isinstance(module, WEIGHTED)
@@ -133,6 +134,15 @@ def make_report(
             LayerRow(name, type(module).__name__, weighted, packed, reason, 4 * _own_floats(module), after[name])
         )
     return ExportReport(os.fspath(path), size, sum(row.bytes_before for row in rows), tuple(rows), verification)
+
+
+def _fates(name: str, fates: Mapping[str, list[str]], calls: Set[str]) -> list[str]:
+    """What became of a module's own work, and of that of the functions which its forward calls."""
+    found = list(fates.get(name, []))
+    for path in fates:
+        if path in calls and path.rpartition(".")[0] == name:
+            found += fates[path]
+    return list(dict.fromkeys(found))
 
 
 def _own_floats(module: nn.Module) -> int:

@@ -51,7 +51,7 @@ class Symbol:
     base : index of a value of the graph.
     pending : what remains to be done, in order.
     shape : height, width, channels of the result.
-    vector : whether torch sees ``[N, C]`` instead of ``[N, C, H, W]``.
+    rank : dimensions that torch sees: 4 for ``[N, C, H, W]``, 2 for ``[N, C]``, 3 on the way from 2 to 4.
     order : of a flattened image's features; None where channels stand as in torch.
     alphabet : what the result was binarized to, None for real numbers.
     """
@@ -59,9 +59,14 @@ class Symbol:
     base: int
     shape: tuple[int, int, int]
     pending: tuple[Pending, ...] = ()
-    vector: bool = False
+    rank: int = 4
     order: Order | None = None
     alphabet: Alphabet | None = None
+
+    @property
+    def vector(self) -> bool:
+        """Whether torch sees ``[N, C]``."""
+        return self.rank == 2
 
     def then(self, step: fold.Step, path: str) -> Symbol:
         """With one more elementwise function at the end."""
@@ -75,10 +80,10 @@ class Symbol:
         """As a vector."""
         height, width, channels = self.shape
         if height * width == 1:
-            return replace(self, vector=True)
+            return replace(self, rank=2)
         order = np.arange(height * width * channels).reshape(channels, height, width).transpose(1, 2, 0).ravel()
         pending = (*self.pending, Flatten(path))
-        return replace(self, shape=(1, 1, order.size), pending=pending, vector=True, order=order)
+        return replace(self, shape=(1, 1, order.size), pending=pending, rank=2, order=order)
 
     def arranged(self, per_feature: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         """Torch's per-channel numbers in the order of this tensor's channels."""

@@ -11,9 +11,9 @@ from torch import fx, nn
 
 from signbit.binarizers import Binarizer
 from signbit.errors import ExportError
-from signbit.layers import BinaryConv2d, BinaryLinear, SubsamplePad
+from signbit.layers import BinaryConv2d, BinaryLinear, ChannelLayerNorm2d, SubsamplePad
 
-LEAVES = (BinaryConv2d, BinaryLinear, SubsamplePad, Binarizer)
+LEAVES = (BinaryConv2d, BinaryLinear, ChannelLayerNorm2d, SubsamplePad, Binarizer)
 """Modules of signbit that are lowered as a whole; modules of ``torch.nn`` are too, all others are looked into."""
 
 

@@ -11,9 +11,10 @@ from signbit.errors import ExportError
 from signbit.exporter import fold
 from signbit.exporter.emit import Emitter
 from signbit.exporter.modules import Array, array, require, spatial
-from signbit.exporter.symbol import Symbol
+from signbit.exporter.symbol import Order, Symbol
 from signbit.format import Bits, Blob
 from signbit.layers import BinaryConv2d, BinaryLinear
+from signbit.transforms import TRANSFORMS, Transform
 
 
 def binary_layer(layer: BinaryConv2d | BinaryLinear, x: Symbol, emit: Emitter, path: str) -> Symbol:
@@ -30,49 +31,79 @@ def binary_layer(layer: BinaryConv2d | BinaryLinear, x: Symbol, emit: Emitter, p
         node = emit.builder.node("conv2d", emit.real(x), attributes=attributes, blobs=blobs, name=path, note=note)
     else:
         padding = convolution and layer.padding != (0, 0)
-        note = f"packed: {length}-bit filters" + (", padding exact" if padding else "")
+        note = f"packed: {length}-bit filters" + (", padding exact" if padding else "") + _side_path(layer)
         if isinstance(layer, BinaryConv2d):
             attributes["pad_value"] = int(layer.pad_value) if padding else 0
         bits = emit.bits(replace(x, alphabet=None), x.alphabet, f"{path}.input_pipeline")
         node = emit.builder.node("binary_conv2d", bits, attributes=attributes, blobs=blobs, name=path, note=note)
     emit.note_fate(path, note)
-    return Symbol(node, emit.builder.value(node).shape, vector=not convolution)
+    return Symbol(node, emit.builder.value(node).shape, rank=4 if convolution else 2)
+
+
+def folds(pipeline: nn.Sequential) -> bool:
+    """Whether every transform in a pipeline is constant at export."""
+    return all(part.folds for part in pipeline if isinstance(part, Transform))
+
+
+def _side_path(layer: BinaryConv2d | BinaryLinear) -> str:
+    """What the report says of transforms that have to be computed for every image."""
+    names = {entry.target: entry.name for entry in TRANSFORMS}
+    parts = [part for part in layer.input_pipeline if isinstance(part, Transform) and not part.folds]
+    side = [f"{names.get(type(part), type(part).__name__)} depends on the sample" for part in parts]
+    return f"; float side path: {', '.join(side)}" if side else ""
 
 
 def float_layer(
-    layer: nn.Conv2d | nn.Linear, x: Symbol, emit: Emitter, path: str, norm: fold.Affine | None, why: str
+    layer: nn.Conv2d | nn.Linear,
+    x: Symbol,
+    emit: Emitter,
+    path: str,
+    *,
+    norm: fold.Affine | None,
+    why: str,
+    order: Order | None = None,
 ) -> Symbol:
     """A full-precision layer; ``norm`` is the batch norm that alone reads its output.
 
     Parameters
     ----------
     why : the reason for staying float, for the report.
+    order : in which to write the outputs, if they are that many.
     """
     weight = _filters(array(layer.weight, path), x)
     bias = np.zeros(weight.shape[0]) if layer.bias is None else array(layer.bias, path)
     if norm is not None:
         scale, shift = (np.array([float(v) for v in part]) for part in (norm.scale, norm.shift))
         weight, bias = weight * scale[:, None, None, None], bias * scale + shift
+    if order is not None and len(order) == len(weight):
+        weight, bias = weight[order], bias[order]
+    else:
+        order = None
     blobs: dict[str, Blob] = {"weight": np.ascontiguousarray(weight, dtype=np.float32)}
     if norm is not None or layer.bias is not None:
         blobs["bias"] = bias.astype(np.float32)
     attributes = _geometry(layer) if isinstance(layer, nn.Conv2d) else {}
     emit.note_fate(path, why)
     node = emit.builder.node("conv2d", emit.real(x), attributes=attributes, blobs=blobs, name=path, note=why)
-    return Symbol(node, emit.builder.value(node).shape, vector=isinstance(layer, nn.Linear))
+    return Symbol(node, emit.builder.value(node).shape, rank=x.rank, order=order)
 
 
-def check_convolution(layer: nn.Conv2d, path: str) -> None:
-    """Only zero padding exists in the file."""
+def check_layer(layer: nn.Conv2d | nn.Linear, x: Symbol, path: str) -> None:
+    """Only zero padding exists in the file, and a matrix multiplies channels, not the columns of an image."""
+    if isinstance(layer, nn.Linear):
+        require(x.vector, path, layer, "on an image", "flatten it first, or use a 1 x 1 convolution")
+        return
     zero = layer.padding_mode == "zeros"
     require(zero, path, layer, f"with padding_mode={layer.padding_mode!r}", "use padding_mode='zeros'")
+    require(x.order is None or layer.groups == 1, path, layer, "with groups on a flattened image", "use groups=1")
 
 
 def _filters(weight: Array, x: Symbol) -> Array:
     """``[O, kh, kw, C]``: channels last; for a matrix, one tap whose inputs stand in the order of ``x``."""
     if weight.ndim == 2:
         return np.ascontiguousarray(x.arranged(weight)[:, None, None, :])
-    return np.ascontiguousarray(weight.transpose(0, 2, 3, 1))
+    weight = weight.transpose(0, 2, 3, 1)
+    return np.ascontiguousarray(weight if x.order is None else x.arranged(weight))
 
 
 def _geometry(layer: BinaryConv2d | nn.Conv2d) -> dict[str, int]:
