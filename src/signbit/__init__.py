@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from signbit import runtime as runtime
     from signbit.exporter import ExportReport as ExportReport
+    from signbit.exporter import Summary as Summary
     from signbit.exporter import export as export
+    from signbit.exporter import summary as summary
     from signbit.methods import create_model as create_model
     from signbit.methods import create_optimizer as create_optimizer
 
@@ -22,6 +24,8 @@ _HOME = {
     "create_optimizer": "signbit.methods",
     "export": "signbit.exporter",
     "ExportReport": "signbit.exporter",
+    "summary": "signbit.exporter",
+    "Summary": "signbit.exporter",
 }
 _ROOMS = ("runtime",)
 

@@ -126,6 +126,8 @@ def summary(model: nn.Module, input_size: tuple[int, ...]) -> Summary:
     """
     costs = layer_costs(model, input_size)
     names = [cost.name for cost in costs]
+    size: int | None
+    after: Mapping[str, int | None]
     try:
         metadata = {"producer": f"signbit {signbit.__version__}"}
         graph = lower(_as_if_trained(model), torch.zeros(1, *input_size[1:]), metadata).graph
