@@ -52,19 +52,22 @@ class Raised(Schedule):
 
     Parameters
     ----------
-    shape : factors from 0 to 1.
+    name : of the shape, in ``SHAPES``.
+    steps : of the run.
     floor : 0 .. 1.
 
-    >>> [Raised(Linear(1.0, 0.0, steps=4), 0.1)(step) for step in (0, 4)]
+    >>> [Raised("linear", 4, 0.1)(step) for step in (0, 4)]
     [1.0, 0.1]
     """
 
-    shape: Schedule
+    # A name, not a schedule: torch saves the attributes of what scales its learning rates, and checkpoints are plain.
+    name: str
+    steps: int
     floor: float
 
     def __call__(self, step: int) -> float:
         """The factor at ``step``."""
-        return self.floor + (1 - self.floor) * self.shape(step)
+        return self.floor + (1 - self.floor) * SHAPES[self.name].target(self.steps)(step)
 
 
 def rate_shape(name: str, steps: int, floor: float | None = None) -> Schedule:
@@ -88,7 +91,7 @@ def rate_shape(name: str, steps: int, floor: float | None = None) -> Schedule:
         raise ConfigError(f"schedule {name!r} does not fall; remove 'final_learning_rate' or choose another schedule")
     if not 0 <= floor <= 1:
         raise ConfigError(f"'final_learning_rate' is at most 'learning_rate'; got {floor:g} times as much")
-    return Raised(shape, floor)
+    return Raised(name, steps, floor)
 
 
 FLIP_RATES = ("gamma", "sigma", "tau")
