@@ -61,6 +61,10 @@ NONE, ALL = torch.zeros(2, 2, dtype=torch.bool), torch.ones(2, 2, dtype=torch.bo
         ({}, True, NONE, NONE, [0, 1]),
         ({}, True, ALL, NONE, [0, 0]),
         ({}, False, NONE, ALL, [1, 1]),
+        ({"tolerance": 0.5}, True, NONE, NONE, [1, 1]),
+        ({"tolerance": 0.49}, True, NONE, NONE, [0, 1]),
+        ({"tolerance": 0.5}, False, NONE, W.abs() >= 0.9, [0, 1]),
+        ({"tolerance": 0.99, "kappa": math.inf}, True, NONE, NONE, [0, 0]),
     ],
 )
 def test_what_rests(
@@ -78,6 +82,7 @@ def test_settings_that_make_no_sense() -> None:
         ({"history": 0}, "history >= 1; got 0"),
         ({"warm_up": -0.1}, "0 <= warm_up <= 1; got -0.1"),
         ({"refresh": 1}, "refresh >= 2; got 1"),
+        ({"tolerance": 1.0}, "0 <= tolerance < 1; got 1.0"),
         ({"granularity": "layer"}, "granularity is 'weight' or 'filter'; got 'layer'"),
     ):
         with pytest.raises(ConfigError, match=message):

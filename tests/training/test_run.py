@@ -169,7 +169,14 @@ def press_ctrl_c_in_second_epoch(config: RunConfig) -> None:
     assert signal.getsignal(signal.SIGINT) is handler, "a second Ctrl-C must work too"
 
 
-@pytest.mark.parametrize(("method", "stop"), [("ste", press_ctrl_c_in_second_epoch), ("bop2nd", kill_in_second_epoch)])
+@pytest.mark.parametrize(
+    ("method", "stop"),
+    [
+        ("ste", press_ctrl_c_in_second_epoch),
+        ("bop2nd", kill_in_second_epoch),
+        ("cyclebnn+sfao", press_ctrl_c_in_second_epoch),
+    ],
+)
 def test_an_interrupted_run_ends_with_the_same_weights(
     tmp_path: Path, method: str, stop: Callable[[RunConfig], None]
 ) -> None:

@@ -49,6 +49,7 @@ class MaskRule:
     refresh : >= 2; every so many epochs after the warm-up R2 lets nothing rest for one, so that weights can come back.
     granularity : "filter": a filter rests when all of its weights may, and costs no weight gradient. "weight": each for
         itself; nothing is saved in dense arithmetic.
+    tolerance : 0 <= tolerance < 1; share of a filter's weights that R2 may override to let all of it rest.
     """
 
     by_movement: bool = True
@@ -60,6 +61,7 @@ class MaskRule:
     warm_up: float = 0.1
     refresh: int = 5
     granularity: Granularity = "filter"
+    tolerance: float = 0.0
 
     def __post_init__(self) -> None:
         for holds, text, value in (
@@ -68,6 +70,7 @@ class MaskRule:
             (self.history >= 1, "history >= 1", self.history),
             (0 <= self.warm_up <= 1, "0 <= warm_up <= 1", self.warm_up),
             (self.refresh >= 2, "refresh >= 2", self.refresh),
+            (0 <= self.tolerance < 1, "0 <= tolerance < 1", self.tolerance),
             (self.granularity in ("weight", "filter"), "granularity is 'weight' or 'filter'", self.granularity),
         ):
             if not holds:
@@ -111,7 +114,10 @@ def resting(
     elif movement:
         active = can_flip_soon(weight, weight - start, flipped, kappa=rule.kappa, quantile=rule.quantile)
         rest = rest | ~active
-    return rest.flatten(1).all(1) if rule.granularity == "filter" else rest
+    if rule.granularity == "weight":
+        return rest
+    active_share = (~rest).flatten(1).double().mean(1)
+    return active_share <= (rule.tolerance if movement else 0)
 
 
 class FlipMasks(Callback):  # type: ignore[misc]

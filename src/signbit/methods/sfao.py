@@ -21,7 +21,8 @@ change the network:
 
 What is really skipped: the weight gradient of filters whose weights all rest (granularity "filter"), and the whole
 weight gradient, update and optimizer state of frozen layers. The gradient with respect to a layer's input is skipped
-where nothing below it learns, which takes ``freeze_below`` as long as a first layer or norms learn.
+where nothing below it learns, which takes ``freeze_below`` as long as a first layer or norms learn. Among the hundreds
+of weights of a filter one is active for most of a run: with ``tolerance = 0`` filters rest only near the end.
 
 By itself it stands on the baseline ``ste``, whose weights have no scale: the paper's scaled sign is left to the batch
 norm that follows. With methods that store -1/+1 it freezes and stops and leaves the update rule alone.
@@ -57,6 +58,7 @@ def sfao(
     history: int = 1,
     refresh: int = 5,
     granularity: Granularity = "filter",
+    tolerance: float = 0.0,
     freeze: bool = True,
     stop: bool = True,
     freeze_rate: float = 1e-3,
@@ -73,7 +75,7 @@ def sfao(
     ----------
     skip_clipped, by_movement, by_reach : switches of R1, R2 and R3.
     clipping_aware : R2 lets weights rest that are at their clamp, instead of by ``kappa``.
-    kappa, quantile, history, refresh, granularity : see :class:`~signbit.callbacks.flip_masks.MaskRule`.
+    kappa, quantile, history, refresh, granularity, tolerance : see :class:`~signbit.callbacks.flip_masks.MaskRule`.
     freeze, stop : switches of freezing layers and of stopping the run.
     freeze_rate, patience, stop_rate, stop_patience, tuning : see :class:`~signbit.callbacks.flip_stop.StopRule`.
     freeze_below : see :class:`~signbit.callbacks.flip_stop.FlipStop`.
@@ -101,6 +103,7 @@ def sfao(
             warm_up=warm_up,
             refresh=refresh,
             granularity=granularity,
+            tolerance=tolerance,
         )
         return FlipMasks(network, rule, lambda active: focus_gradients(network, active), **_course(run))
 
