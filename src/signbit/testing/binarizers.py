@@ -77,11 +77,9 @@ def _check_gradient(binarizer: Binarizer, slope: Slope, dtype: torch.dtype, row:
     (gradient,) = torch.autograd.grad(binarizer(x), x, upstream)
     assert gradient.dtype == dtype, f"the gradient has the input's dtype; got {gradient.dtype} for {dtype}"
     expected = upstream.double().numpy() * slope(x.detach().double().numpy())
-    # bfloat16 rounds the slope and its product with the upstream gradient once each.
+    # bfloat16 rounds the slope and its product with the upstream gradient once each; a slope may be 1 - nearly 1.
     tolerance = 4 * torch.finfo(dtype).eps
-    np.testing.assert_allclose(
-        gradient.double().numpy(), expected, rtol=tolerance, atol=tolerance / 100, err_msg=str(dtype)
-    )
+    np.testing.assert_allclose(gradient.double().numpy(), expected, rtol=tolerance, atol=tolerance, err_msg=str(dtype))
 
 
 def _check_layout(binarizer: Binarizer) -> None:

@@ -50,7 +50,7 @@ class WeightSelfDistribution(Transform):
         """The shifted filters of ``x``."""
         rest = x.dim() - 1
         mean = x.detach().mean(dim=tuple(range(1, x.dim())), keepdim=True)
-        return x + self.strength * (self.alpha.sigmoid().view(-1, *(1,) * rest) * mean)
+        return x + self.alpha.sigmoid().view(-1, *(1,) * rest) * (self.strength * mean)
 
     def extra_repr(self) -> str:
         """The settings, for ``print(model)``."""

@@ -1,0 +1,103 @@
+"""SD-BNN's parts against arrays that the authors' released modules computed."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+import torch
+from torch import nn
+
+from signbit.binarizers import SignEDE, ede_sharpness
+from signbit.layers import BinaryConv2d
+from signbit.transforms import SelfDistribution, WeightSelfDistribution
+
+Arrays = Mapping[str, npt.NDArray[np.float32]]
+
+GRADIENTS = {"rtol": 0, "atol": 5e-7}
+
+
+FOLDER = os.environ.get("SIGNBIT_VECTORS", "")
+pytestmark = pytest.mark.skipif(
+    not FOLDER, reason="set SIGNBIT_VECTORS to the folder of the reference vectors (sdbnn.npz) to compare with them"
+)
+
+
+@pytest.fixture(scope="module")
+def arrays() -> Arrays:
+    with np.load(Path(FOLDER) / "sdbnn.npz") as file:
+        return dict(file)
+
+
+@pytest.mark.parametrize(("network", "t_min"), [("resnet20", 1e-3), ("resnet18", 1e-3), ("vgg", 1e-1)])
+def test_course_of_ede(arrays: Arrays, network: str, t_min: float) -> None:
+    t, k = arrays[f"ede_{network}_t"], arrays[f"ede_{network}_k"]
+    course = [SignEDE(ede_sharpness(epoch, len(t), t_min)) for epoch in range(len(t))]
+    np.testing.assert_allclose([ede.t.item() for ede in course], t, rtol=1e-6)
+    np.testing.assert_allclose([ede.k.item() for ede in course], k, rtol=1e-6)
+
+
+@pytest.mark.parametrize("case", range(5))
+def test_ede(arrays: Arrays, case: int) -> None:
+    k, t = arrays["ede_kt_pairs"][case]
+    ede = SignEDE(float(t))
+    assert ede.k.item() == pytest.approx(k)
+    x = torch.tensor(arrays["ede_x"]).requires_grad_()
+    y = ede(x)
+    y.backward(torch.tensor(arrays["ede_gradout"]))
+    signed = arrays["ede_x"] != 0  # the released modules have a third symbol at zero
+    np.testing.assert_array_equal(y.detach()[signed], arrays[f"ede_{case}_out"][signed])
+    np.testing.assert_allclose(x.grad, arrays[f"ede_{case}_gradin"], **GRADIENTS)
+
+
+def filled(transform: SelfDistribution, first: npt.NDArray[np.float32], second: npt.NDArray[np.float32]) -> None:
+    with torch.no_grad():
+        transform.squeeze.weight.copy_(torch.tensor(first)[:, :, None, None])
+        transform.expand.weight.copy_(torch.tensor(second)[:, :, None, None])
+
+
+def test_activation_self_distribution(arrays: Arrays) -> None:
+    asd = SelfDistribution(32, reduction=16)
+    filled(asd, arrays["asd_fc1_weight"], arrays["asd_fc2_weight"])
+    x = torch.tensor(arrays["asd_in"]).requires_grad_()
+    shift = asd.shift(x)
+    shift.backward(torch.tensor(arrays["asd_gradout"]))
+    np.testing.assert_array_equal(shift.detach(), arrays["asd_out"])
+    np.testing.assert_allclose(x.grad, arrays["asd_gradin"], **GRADIENTS)
+    for weight, name in ((asd.squeeze.weight, "fc1"), (asd.expand.weight, "fc2")):
+        assert weight.grad is not None
+        np.testing.assert_allclose(weight.grad[:, :, 0, 0], arrays[f"asd_grad_{name}"], **GRADIENTS)
+
+
+@pytest.mark.parametrize("case", ["a", "b"])
+def test_whole_convolution(arrays: Arrays, case: str) -> None:
+    of = {name.removeprefix(f"conv_{case}_"): value for name, value in arrays.items() if name.startswith("conv_")}
+    t, (stride, padding) = float(of["kt"][1]), of["stride_pad"].tolist()
+    asd, wsd = SelfDistribution(32, reduction=16), WeightSelfDistribution(len(of["alpha"]))
+    filled(asd, of["fc1"], of["fc2"])
+    conv = BinaryConv2d(
+        32, len(of["alpha"]), 3, stride=stride, padding=padding,
+        input_pipeline=nn.Sequential(asd, SignEDE(t)), weight_pipeline=nn.Sequential(wsd, SignEDE(t)),
+    )  # fmt: skip
+    with torch.no_grad():
+        conv.weight.copy_(torch.tensor(of["weight"]))
+        wsd.alpha.copy_(torch.tensor(of["alpha"]))
+    x = torch.tensor(of["in"]).requires_grad_()
+    y = conv(x)
+    y.backward(torch.tensor(of["gradout"]))
+    np.testing.assert_array_equal(y.detach(), of["out"])
+    np.testing.assert_array_equal(asd.shift(x).detach(), of["beta"])
+    np.testing.assert_array_equal(wsd(conv.weight).detach(), of["w_adjusted"])
+    gradients = {
+        "gradin": x.grad, "grad_weight": conv.weight.grad, "grad_alpha": wsd.alpha.grad,
+        "grad_fc1": asd.squeeze.weight.grad, "grad_fc2": asd.expand.weight.grad,
+    }  # fmt: skip
+    for name, gradient in gradients.items():
+        assert gradient is not None
+        # Entries reach 29, where float32 is 2e-6 wide, and tanh's last bit depends on the CPU.
+        budget = 5e-7 * np.abs(of[name]).max()
+        np.testing.assert_allclose(gradient.reshape(of[name].shape), of[name], rtol=0, atol=budget, err_msg=name)
