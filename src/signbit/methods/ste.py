@@ -21,6 +21,6 @@ def ste() -> Method:
         activations=clipped_sign,
         weights=Weights(Role.LATENT, clipped_sign, clamp=1.0),
         scale=Scale(),
-        rules={Role.LATENT: adam(5e-3), Role.ORDINARY: adam(5e-3)},
-        defaults=TrainingDefaults(learning_rate=5e-3, schedule="one-cycle"),
+        rules={Role.LATENT: adam(1e-2), Role.ORDINARY: adam(1e-2)},
+        defaults=TrainingDefaults(learning_rate=1e-2, schedule="one-cycle"),
     )

@@ -34,7 +34,7 @@ class RunConfig:
     download : fetch missing data files. Default no.
     train_images : train on a fixed, stratified part of this many images, for quick tries; default: all of them.
     epochs : >= 1; default 20.
-    batch_size : >= 1; default 64.
+    batch_size : >= 1; default 128.
     learning_rate : peak, > 0; default: the method's.
     final_learning_rate : where the schedule ends, >= 0 and at most ``learning_rate``; default: where its shape does.
     schedule : shape of the learning rate over the run; default: the method's.
@@ -60,7 +60,7 @@ class RunConfig:
     download: bool = False
     train_images: int | None = None
     epochs: int = 20
-    batch_size: int = 64
+    batch_size: int = 128
     learning_rate: float | None = None
     final_learning_rate: float | None = None
     schedule: str | None = None
