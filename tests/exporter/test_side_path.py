@@ -13,11 +13,11 @@ from torch.nn import functional as F
 
 import signbit
 from exporter.networks import assert_equal_networks, lived_in
-from signbit.binarizers import SignClip
+from signbit.binarizers import SignClip, SignEDE
 from signbit.format import DType
 from signbit.layers import BinaryConv2d, BinaryLinear, ChannelLayerNorm2d
 from signbit.runtime import available_isas
-from signbit.transforms import SelfDistribution, Transform
+from signbit.transforms import SelfDistribution, Transform, WeightSelfDistribution
 
 
 class Shift(Transform):
@@ -104,6 +104,18 @@ def test_self_distribution_of_a_flattened_image() -> None:
     model = nn.Sequential(nn.Conv2d(3, 5, 1), nn.Flatten(), nn.BatchNorm1d(60), linear, nn.BatchNorm1d(7))
     graph = assert_equal_networks(lived_in(model, images), images)
     assert "binary_conv2d" in [node.op for node in graph.nodes]
+
+
+def test_what_shapes_the_weights_is_in_their_bits(tmp_path: Path) -> None:
+    layer = BinaryConv2d(
+        4, 3, 3,
+        input_pipeline=nn.Sequential(SignEDE()),
+        weight_pipeline=nn.Sequential(WeightSelfDistribution(3), SignEDE()),
+    )  # fmt: skip
+    report = signbit.export(nn.Sequential(layer), torch.randn(2, 4, 5, 5), tmp_path / "model.sbn")
+    reasons = {row.name: row.reason for row in report.layers}
+    assert reasons["0.weight_pipeline.0"] == reasons["0.weight_pipeline.1"] == "constant: in the bits of 0"
+    assert reasons["0.input_pipeline.0"] == "bits: its gradient's settings serve training alone"
 
 
 def test_layer_norms() -> None:

@@ -131,6 +131,7 @@ class _Walk:
         if node in self._absorbed:
             return x
         if isinstance(module, Binarizer):
+            self._emit.note_fate(where, "bits: its gradient's settings serve training alone")
             return replace(x, alphabet=module.alphabet)
         if isinstance(module, BinaryConv2d | BinaryLinear):
             return self._binary_layer(module, x, where)

@@ -37,6 +37,8 @@ def binary_layer(layer: BinaryConv2d | BinaryLinear, x: Symbol, emit: Emitter, p
         bits = emit.bits(replace(x, alphabet=None), x.alphabet, f"{path}.input_pipeline")
         node = emit.builder.node("binary_conv2d", bits, attributes=attributes, blobs=blobs, name=path, note=note)
     emit.note_fate(path, note)
+    for name, _ in layer.weight_pipeline.named_children():
+        emit.note_fate(f"{path}.weight_pipeline.{name}", f"constant: in the bits of {path}")
     return Symbol(node, emit.builder.value(node).shape, rank=4 if convolution else 2)
 
 
