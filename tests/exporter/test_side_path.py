@@ -16,6 +16,7 @@ from exporter.networks import assert_equal_networks, lived_in
 from signbit.binarizers import SignClip, SignEDE
 from signbit.format import DType
 from signbit.layers import BinaryConv2d, BinaryLinear, ChannelLayerNorm2d
+from signbit.methods import create_model
 from signbit.runtime import available_isas
 from signbit.transforms import SelfDistribution, Transform, WeightSelfDistribution
 
@@ -163,3 +164,15 @@ def test_the_report_names_the_side_path(isa: str, tmp_path: Path, monkeypatch: p
     check = report.verification
     assert (check.engine, check.argmax_agreement, check.flipped_images) == (isa, 1.0, 0)
     assert np.isfinite(check.max_abs_diff)
+
+
+@pytest.mark.parametrize("method", ["sd-bnn", "sd-bnn+si-bnn", "sd-bnn+cyclebnn"])
+@pytest.mark.parametrize(("name", "size"), [("resnet20", 16), ("binarynet", 18), ("convnet-tiny", 8)])
+def test_networks_of_the_method(name: str, size: int, method: str) -> None:
+    """In the published network sizes; binarynet here flattens images of 2 x 2 before its linear layers."""
+    torch.manual_seed(6)
+    images = torch.randn(3, 3, size, size)
+    model = create_model(name, method=method, num_classes=10, input_size=(1, 3, size, size))
+    graph = assert_equal_networks(lived_in(model, images), images)
+    layers = sum(bool(len(m.input_pipeline)) for m in model.modules() if isinstance(m, BinaryConv2d | BinaryLinear))
+    assert [node.op for node in graph.nodes].count("sigmoid") == layers
