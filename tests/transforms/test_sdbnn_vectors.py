@@ -66,7 +66,7 @@ def test_activation_self_distribution(arrays: Arrays) -> None:
     x = torch.tensor(arrays["asd_in"]).requires_grad_()
     shift = asd.shift(x)
     shift.backward(torch.tensor(arrays["asd_gradout"]))
-    np.testing.assert_array_equal(shift.detach(), arrays["asd_out"])
+    np.testing.assert_allclose(shift.detach(), arrays["asd_out"], rtol=3e-7)  # sums in another order
     np.testing.assert_allclose(x.grad, arrays["asd_gradin"], **GRADIENTS)
     for weight, name in ((asd.squeeze.weight, "fc1"), (asd.expand.weight, "fc2")):
         assert weight.grad is not None
@@ -90,7 +90,7 @@ def test_whole_convolution(arrays: Arrays, case: str) -> None:
     y = conv(x)
     y.backward(torch.tensor(of["gradout"]))
     np.testing.assert_array_equal(y.detach(), of["out"])
-    np.testing.assert_array_equal(asd.shift(x).detach(), of["beta"])
+    np.testing.assert_allclose(asd.shift(x).detach(), of["beta"], rtol=3e-7)
     np.testing.assert_array_equal(wsd(conv.weight).detach(), of["w_adjusted"])
     gradients = {
         "gradin": x.grad, "grad_weight": conv.weight.grad, "grad_alpha": wsd.alpha.grad,
