@@ -24,6 +24,7 @@ from signbit.training import RunConfig, RunResult, evaluate, fit, load_run, read
 from signbit.training.checkpoints import BEST, LAST, network_weights, read_checkpoint
 from signbit.training.module import Classifier
 
+ROOT = Path(__file__).parents[2]
 QUICK = RunConfig(
     epochs=3, batch_size=128, threads=1, model_options={"width": 8}, tensorboard=False, augment="crop-flip"
 )
@@ -63,6 +64,8 @@ def test_a_run_learns_and_is_recorded(finished: tuple[Path, RunResult]) -> None:
     environment = json.loads((out / "environment.json").read_text())
     assert environment["packages"]["torch"].split("+")[0] == torch.__version__.split("+")[0]
     assert environment["threads"] == 1
+    sha = subprocess.run(["git", "rev-parse", "HEAD"], cwd=ROOT, capture_output=True, text=True).stdout.strip()
+    assert environment["commit"] is None if not sha else environment["commit"].removesuffix("-dirty") == sha[:12]
     rows = read_rows(out / "metrics.csv")
     assert [row["epoch"] for row in rows] == list(range(8))
     assert rows[-1]["train_loss"] < rows[0]["train_loss"]
@@ -71,6 +74,7 @@ def test_a_run_learns_and_is_recorded(finished: tuple[Path, RunResult]) -> None:
     assert (result.best_val_accuracy, result.best_epoch) == (best["val_accuracy"], best["epoch"] + 1)
     assert result.val_accuracy == pytest.approx(rows[-1]["val_accuracy"])
     assert result.seconds == pytest.approx(sum(row["seconds"] for row in rows), abs=0.01)
+    assert 0 < result.cpu_seconds == pytest.approx(sum(row["cpu_seconds"] for row in rows), abs=0.01)
 
 
 def test_settings_are_resolved_in_the_record(finished: tuple[Path, RunResult]) -> None:
@@ -191,7 +195,7 @@ def test_an_interrupted_run_ends_with_the_same_weights(
     figures = []
     for run in ("whole", "broken"):
         rows = read_rows(tmp_path / run / "metrics.csv")
-        figures.append([{key: value for key, value in row.items() if key != "seconds"} for row in rows])
+        figures.append([{key: value for key, value in row.items() if "seconds" not in key} for row in rows])
     assert figures[0] == figures[1]
 
 

@@ -40,7 +40,8 @@ def format_rows(rows: list[Row]) -> bytes:
 
 
 class EpochRecord(Callback):  # type: ignore[misc]
-    """Keeps ``metrics.csv``: epoch (0-based), step, seconds, learning rate, and every metric that was logged.
+    """Keeps ``metrics.csv``: epoch (0-based), step, seconds by the clock and of processor time, learning rate, and
+    every metric that was logged.
 
     Put it after the callbacks whose metrics it shall see. Resuming drops rows of epochs that will be trained again.
 
@@ -52,15 +53,15 @@ class EpochRecord(Callback):  # type: ignore[misc]
     def __init__(self, path: Path) -> None:
         self.path = path
         self.rows: list[Row] = []
-        self._started = 0.0
+        self._started = self._cpu_started = 0.0
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:  # noqa: ARG002
         """Take up the rows of the epochs that are behind."""
         self.rows = [row for row in read_rows(self.path) if row["epoch"] < trainer.current_epoch]
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:  # noqa: ARG002
-        """Start the clock."""
-        self._started = time.perf_counter()
+        """Start the clocks."""
+        self._started, self._cpu_started = time.perf_counter(), time.process_time()
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:  # noqa: ARG002
         """Add this epoch's row and write the file."""
@@ -68,6 +69,8 @@ class EpochRecord(Callback):  # type: ignore[misc]
             "epoch": trainer.current_epoch,
             "step": trainer.global_step,
             "seconds": round(time.perf_counter() - self._started, 3),
+            # Says what a run costs even where other work shared the processor.
+            "cpu_seconds": round(time.process_time() - self._cpu_started, 3),
             "learning_rate": max(group["lr"] for group in trainer.optimizers[0].param_groups),
         }
         row.update({key: value.item() for key, value in trainer.callback_metrics.items()})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import subprocess
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -16,9 +17,10 @@ PACKAGES = ("torch", "lightning", "torchmetrics", "kornia", "numpy", "scikit-lea
 
 
 def environment(seed: int) -> dict[str, Any]:
-    """Versions, processor, threads and seed, as plain data."""
+    """Versions, source commit, processor, threads and seed, as plain data."""
     return {
         "signbit": signbit.__version__,
+        "commit": _commit(),
         "python": platform.python_version(),
         "packages": {name: _version(name) for name in PACKAGES},
         "system": platform.platform(),
@@ -35,6 +37,18 @@ def _version(package: str) -> str | None:
     try:
         return version(package)
     except PackageNotFoundError:
+        return None
+
+
+def _commit() -> str | None:
+    """The commit of the source tree that runs, marked ``-dirty`` if it was changed since; None outside a tree."""
+    root = Path(signbit.__file__).resolve().parents[2]
+    if not (root / ".git").exists():
+        return None
+    command = ["git", "-C", str(root), "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
         return None
 
 

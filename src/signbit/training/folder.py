@@ -36,6 +36,7 @@ class RunResult:
     val_accuracy : over every validation image.
     epochs : trained.
     seconds : of all epochs, validation included, summed over interruptions.
+    cpu_seconds : processor time of the same, over all threads.
     best_val_accuracy, best_epoch : the best epoch on validation as logged during training, counted from 1; its weights
         are in ``checkpoints/best.ckpt``.
     """
@@ -45,6 +46,7 @@ class RunResult:
     val_accuracy: float
     epochs: int
     seconds: float
+    cpu_seconds: float
     best_val_accuracy: float
     best_epoch: int
 

@@ -171,6 +171,7 @@ class _Session:
             val_accuracy=evaluate(self.network, self.dataset, self.dataset.val),
             epochs=len(rows),
             seconds=round(sum(row["seconds"] for row in rows), 3),
+            cpu_seconds=round(sum(row["cpu_seconds"] for row in rows), 3),
             best_val_accuracy=best["val_accuracy"],
             best_epoch=int(best["epoch"]) + 1,
         )
