@@ -79,7 +79,7 @@ def test_a_run_learns_and_is_recorded(finished: tuple[Path, RunResult]) -> None:
 
 def test_settings_are_resolved_in_the_record(finished: tuple[Path, RunResult]) -> None:
     _, config = load_run(finished[0])
-    assert (config.learning_rate, config.schedule, config.augment) == (1e-2, "one-cycle", "none")
+    assert (config.learning_rate, config.schedule, config.augment) == (3e-2, "cosine", "none")
 
 
 def test_a_run_is_read_back_as_what_was_evaluated(finished: tuple[Path, RunResult]) -> None:
