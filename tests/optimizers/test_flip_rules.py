@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from signbit.errors import ConfigError
-from signbit.optimizers import Bop, Bop2ndOrder, FlipOptimizer, apply_flips, bop_step, flip_ratio, update_moments
+from signbit.optimizers import Bop, Bop2ndOrder, FlipOptimizer, flip_, flip_ratio, update_mean_, update_moments_
 from signbit.schedules import Linear, Staircase
 
 STEPS, SIZE = 30, 65
@@ -89,19 +89,33 @@ def test_bop2nd_equals_its_twin(correction: str, tau: float) -> None:
 
 def test_a_tie_keeps_the_weight() -> None:
     w = torch.tensor([1.0, -1.0, 1.0, -1.0, 1.0, -1.0])
-    g = torch.tensor([0.5, -0.5, -0.5, 0.5, 0.0, 0.0])
-    tie = bop_step(w, g, torch.zeros(6), gamma=1.0, tau=0.5)
-    assert not tie.flips.any()
-    assert torch.equal(apply_flips(w, tie.flips), w)
-    assert bop_step(w, g, torch.zeros(6), gamma=1.0, tau=0.49).flips.tolist() == [
-        True,
-        True,
-        False,
-        False,
-        False,
-        False,
-    ]
-    assert not bop_step(w, torch.zeros(6), torch.zeros(6), gamma=1.0, tau=0.0).flips.any(), "no gradient, no flip"
+    r = torch.tensor([0.5, -0.5, -0.5, 0.5, 0.0, 0.0])
+    for tau, flipped in ((0.5, [0] * 6), (0.49, [1, 1, 0, 0, 0, 0])):
+        after = w.clone()
+        assert flip_(after, r, tau).tolist() == flipped
+        assert after.tolist() == [-x if flip else x for x, flip in zip(w.tolist(), flipped, strict=True)]
+    assert not flip_(w.clone(), torch.zeros(6), 0.0).any(), "no gradient, no flip"
+
+
+@pytest.mark.parametrize("rule", [Bop, Bop2ndOrder])
+def test_pieces_make_no_difference(rule: type[FlipOptimizer], monkeypatch: pytest.MonkeyPatch) -> None:
+    draw = torch.Generator().manual_seed(0)
+    grads = torch.randn(5, 13, 5, generator=draw) * 1e-3
+    final = []
+    # Whole, in pieces of 63, 64 and 65 of 65 elements, and in an order of memory that has no pieces.
+    for piece, order in ((1 << 17, False), (63, False), (64, False), (65, False), (64, True)):
+        monkeypatch.setattr("signbit.optimizers.flip.PIECE", piece)
+        start = torch.ones(13, 5)
+        weight = nn.Parameter(start.T.contiguous().T if order else start)
+        optimizer = rule([weight], gamma=0.1, tau=1e-5)  # type: ignore[call-arg]
+        counts = []
+        for grad in grads:
+            weight.grad = grad.clone()
+            optimizer.step()
+            counts.append(optimizer.flips())
+        final.append((weight.tolist(), counts, optimizer.inactive_share()))
+    assert sum(final[0][1]) > 0
+    assert all(one == final[0] for one in final)
 
 
 def test_rates_are_read_before_the_step_is_counted() -> None:
@@ -197,17 +211,17 @@ def test_reference_runs(tag: str, precision: str) -> None:
     for step, gradient in enumerate(torch.tensor(file["grads_f64"], dtype=dtype)):
         if second_order:
             gamma, sigma, tau = rates[step]
-            m, v = update_moments(gradient, m, v, gamma=gamma, sigma=sigma)
+            update_moments_(m, v, gradient, gamma=gamma, sigma=sigma)
             scale = {} if "_biased" in tag else {"m_weight": gamma, "v_weight": sigma}
             r = flip_ratio(m, v, **scale)
-            flips = w * r > tau
             tolerance = 4 * torch.finfo(dtype).eps
             np.testing.assert_allclose(r.numpy(), file[prefix + "ratio"][step], rtol=tolerance)
         else:
             gamma, tau = rates[step]
-            m, flips = bop_step(w, gradient, m, gamma=gamma, tau=tau)
+            update_mean_(m, gradient, gamma=gamma)
+            r = m
             # The file's runs wrote the mean as (1 - gamma) m + gamma g in one case: equal up to rounding.
             np.testing.assert_allclose(m.numpy(), file[prefix + "m"][step], rtol=0, atol=1e-6 * np.abs(m.numpy()).max())
-        w = apply_flips(w, flips)
+        flips = flip_(w, r, tau)
         np.testing.assert_array_equal(w.numpy(), file[prefix + "w"][step])
         assert int(flips.sum()) == file[prefix + "flips"][step]

@@ -4,12 +4,12 @@ from collections.abc import Callable
 
 from torch.optim import Optimizer
 
-from signbit.optimizers.bop import Bop, bop_step
-from signbit.optimizers.bop2nd import Bop2ndOrder, flip_ratio, update_moments
+from signbit.optimizers.bop import Bop, update_mean_
+from signbit.optimizers.bop2nd import Bop2ndOrder, flip_ratio, update_moments_
 from signbit.optimizers.claims import check_claims, parameters_by_role
 from signbit.optimizers.clamped import Clamped
 from signbit.optimizers.composite import Composite
-from signbit.optimizers.flip import FlipOptimizer, apply_flips
+from signbit.optimizers.flip import FlipOptimizer, flip_
 from signbit.optimizers.sfao import FlipAware
 from signbit.registry import Registry
 
@@ -31,10 +31,10 @@ __all__ = [
     "Composite",
     "FlipAware",
     "FlipOptimizer",
-    "apply_flips",
-    "bop_step",
     "check_claims",
+    "flip_",
     "flip_ratio",
     "parameters_by_role",
-    "update_moments",
+    "update_mean_",
+    "update_moments_",
 ]

@@ -2,30 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from collections.abc import Mapping
+from typing import Any
 
-import torch
 from torch import Tensor
 
 from signbit.optimizers.flip import FlipOptimizer, Group, Setting
 
 
-class BopStep(NamedTuple):
-    """The moment after one gradient, and which weights flip."""
-
-    m: Tensor
-    flips: Tensor
-
-
-def bop_step(weight: Tensor, gradient: Tensor, m: Tensor, *, gamma: float, tau: float) -> BopStep:
-    """One step of Bop: ``m <- m + gamma (g - m)``; flip where ``w m > tau``, so a tie keeps the weight.
-
-    >>> w, g = torch.tensor([1.0, 1.0, -1.0]), torch.tensor([0.4, 0.2, 0.4])
-    >>> bop_step(w, g, torch.zeros(3), gamma=0.5, tau=0.1).flips
-    tensor([ True, False, False])
-    """
-    m = m + gamma * (gradient - m)
-    return BopStep(m, weight * m > tau)
+def update_mean_(m: Tensor, gradient: Tensor, *, gamma: float) -> None:
+    """``m <- m + gamma (g - m)``, in place."""
+    m.add_((gradient - m).mul_(gamma))
 
 
 class Bop(FlipOptimizer):
@@ -44,16 +31,16 @@ class Bop(FlipOptimizer):
     Neural Network Optimization", 2019.
     """
 
+    MOMENTS = ("m",)
+
     def __init__(self, params: Any, *, gamma: Setting = 1e-4, tau: Setting = 1e-8) -> None:
         super().__init__(params, {"gamma": gamma, "tau": tau}, {})
 
-    def update(self, weight: Tensor, gradient: Tensor, state: dict[str, Any], group: Group) -> Tensor:
-        """The mask of weights to flip."""
-        m = state["m"] if state else torch.zeros_like(weight)
-        state["m"], flips = bop_step(weight, gradient, m, gamma=group["gamma"], tau=group["tau"])
-        return flips
+    def update_moments(self, gradient: Tensor, state: Mapping[str, Any], group: Group) -> None:
+        """Advance m."""
+        update_mean_(state["m"], gradient, gamma=group["gamma"])
 
-    def statistic(self, state: dict[str, Any], group: Group) -> Tensor:  # noqa: ARG002
+    def statistic(self, state: Mapping[str, Any], group: Group) -> Tensor:  # noqa: ARG002
         """``r = m``."""
         m: Tensor = state["m"]
         return m

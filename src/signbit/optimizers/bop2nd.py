@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from typing import Any, Literal, NamedTuple, get_args
+from collections.abc import Mapping
+from typing import Any, Literal, get_args
 
 import torch
 from torch import Tensor
@@ -17,21 +18,16 @@ EPS = 1e-10
 """Outside the root, as in the authors' code."""
 
 
-class Moments(NamedTuple):
-    """First and second moment of the gradient."""
-
-    m: Tensor
-    v: Tensor
-
-
-def update_moments(gradient: Tensor, m: Tensor, v: Tensor, *, gamma: float, sigma: float) -> Moments:
-    """``m <- m + gamma (g - m)``, ``v <- v + sigma (g g - v)``."""
-    return Moments(m + gamma * (gradient - m), v + sigma * (gradient * gradient - v))
+def update_moments_(m: Tensor, v: Tensor, gradient: Tensor, *, gamma: float, sigma: float) -> None:
+    """``m <- m + gamma (g - m)``, ``v <- v + sigma (g g - v)``, in place."""
+    m.add_((gradient - m).mul_(gamma))
+    v.add_((gradient * gradient).sub_(v).mul_(sigma))
 
 
 def flip_ratio(m: Tensor, v: Tensor, *, m_weight: float = 1.0, v_weight: float = 1.0, eps: float = EPS) -> Tensor:
     """``r = (m / m_weight) / (sqrt(v / v_weight) + eps)``; the two weights are 1 where there is no bias correction."""
-    return (m / m_weight) / (torch.sqrt(v / v_weight) + eps)
+    root = (v / v_weight if v_weight != 1 else v).sqrt().add_(eps)
+    return torch.div(m / m_weight if m_weight != 1 else m, root, out=root)
 
 
 class Bop2ndOrder(FlipOptimizer):
@@ -59,6 +55,8 @@ class Bop2ndOrder(FlipOptimizer):
     Optimizer for Binarized Neural Networks", 2021.
     """
 
+    MOMENTS = ("m", "v")
+
     def __init__(
         self,
         params: Any,
@@ -77,18 +75,16 @@ class Bop2ndOrder(FlipOptimizer):
         rates = {"gamma": gamma, "sigma": sigma, "tau": tau}
         super().__init__(params, rates, {"eps": eps, "bias_correction": bias_correction})
 
-    def update(self, weight: Tensor, gradient: Tensor, state: dict[str, Any], group: Group) -> Tensor:
-        """The mask of weights to flip."""
-        if not state:
-            state.update(m=torch.zeros_like(weight), v=torch.zeros_like(weight), log_start_m=0.0, log_start_v=0.0)
-        gamma, sigma = group["gamma"], group["sigma"]
-        state["m"], state["v"] = update_moments(gradient, state["m"], state["v"], gamma=gamma, sigma=sigma)
-        state["log_start_m"] += _log_kept(gamma)
-        state["log_start_v"] += _log_kept(sigma)
-        tau: float = group["tau"]
-        return weight * self.statistic(state, group) > tau
+    def count_step(self, state: dict[str, Any], group: Group) -> None:
+        """Advance the shares that the zeros at the start still have in the moments."""
+        for name, rate in (("log_start_m", group["gamma"]), ("log_start_v", group["sigma"])):
+            state[name] = state.get(name, 0.0) + _log_kept(rate)
 
-    def statistic(self, state: dict[str, Any], group: Group) -> Tensor:
+    def update_moments(self, gradient: Tensor, state: Mapping[str, Any], group: Group) -> None:
+        """Advance m and v."""
+        update_moments_(state["m"], state["v"], gradient, gamma=group["gamma"], sigma=group["sigma"])
+
+    def statistic(self, state: Mapping[str, Any], group: Group) -> Tensor:
         """The ratio r."""
         m_weight = v_weight = 1.0
         if group["bias_correction"] == "published":

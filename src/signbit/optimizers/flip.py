@@ -24,9 +24,21 @@ def value_at(rate: Setting, step: int) -> float:
     return rate(step) if callable(rate) else rate
 
 
-def apply_flips(weight: Tensor, flips: Tensor) -> Tensor:
-    """``weight`` with its sign changed where ``flips`` is true."""
-    return torch.where(flips, -weight, weight)
+PIECE = 1 << 17
+"""Elements updated together on a CPU: a piece's weight, gradient, moments and temporaries stay in its cache."""
+
+
+def flip_(weight: Tensor, r: Tensor, tau: float) -> Tensor:
+    """Change the sign of ``weight`` in place where ``w r > tau``, so that a tie keeps it; the flips, 1 or 0.
+
+    >>> flip_(torch.tensor([1.0, 1.0, -1.0]), torch.tensor([0.4, 0.2, 0.4]), 0.2)
+    tensor([1., 0., 0.])
+    """
+    # The mask has the dtype of the weight: with bools neither the comparison nor what uses it is vectorised on a CPU.
+    flips = weight * r
+    torch.gt(flips, tau, out=flips)
+    weight.addcmul_(weight, flips, value=-2)
+    return flips
 
 
 class FlipOptimizer(Optimizer, ABC):
@@ -35,8 +47,14 @@ class FlipOptimizer(Optimizer, ABC):
     Each parameter group shows the rates of its last step under their names, counts its steps under ``step`` and
     carries ``lr = 0``, which no rule reads: torch's learning-rate schedulers want to find it and write to it.
 
+    Attributes
+    ----------
+    MOMENTS : names of the tensors, of the weight's shape and 0 at first, that the state of each weight holds.
+
     Errors: ConfigError for a weight that is not exactly -1 or +1, a dtype below float32, a rate out of range.
     """
+
+    MOMENTS: tuple[str, ...]
 
     def __init__(self, params: Any, rates: Mapping[str, Setting], options: Mapping[str, Any]) -> None:
         self._rates = dict(rates)
@@ -45,12 +63,15 @@ class FlipOptimizer(Optimizer, ABC):
         super().__init__(params, {"lr": 0.0, "step": 0, **options})
 
     @abstractmethod
-    def update(self, weight: Tensor, gradient: Tensor, state: dict[str, Any], group: Group) -> Tensor:
-        """Advance ``state`` by one gradient; the mask of weights to flip."""
+    def update_moments(self, gradient: Tensor, state: Mapping[str, Any], group: Group) -> None:
+        """Bring the moments of ``state`` up to one more gradient, in place."""
 
     @abstractmethod
-    def statistic(self, state: dict[str, Any], group: Group) -> Tensor:
-        """The r that the rule compares with the threshold ``tau``, from the state alone."""
+    def statistic(self, state: Mapping[str, Any], group: Group) -> Tensor:
+        """The r that the rule compares with the threshold ``tau``, from the state alone; nobody writes to it."""
+
+    def count_step(self, state: dict[str, Any], group: Group) -> None:
+        """Advance what ``state`` keeps besides the moments; nothing, unless a rule says so."""
 
     def add_param_group(self, param_group: dict[str, Any]) -> None:
         """Take charge of more -1/+1 parameters."""
@@ -82,10 +103,21 @@ class FlipOptimizer(Optimizer, ABC):
             group["step"] += 1
             for weight in group["params"]:
                 if weight.grad is not None:
-                    flips = self.update(weight, weight.grad, self.state[weight], group)
-                    weight.copy_(apply_flips(weight, flips))
-                    self._flips.append(torch.count_nonzero(flips))
+                    self._flips.append(self._update(weight, weight.grad, self.state[weight], group))
         return loss
+
+    def _update(self, weight: Tensor, gradient: Tensor, state: dict[str, Any], group: Group) -> Tensor:
+        if not state:
+            state.update({name: torch.zeros_like(weight) for name in self.MOMENTS})
+        self.count_step(state, group)
+        tensors = [weight, gradient, *(state[name] for name in self.MOMENTS)]
+        pieces = zip(*(_pieces(tensor) for tensor in tensors), strict=True) if _flat(tensors) else [tensors]
+        flips = []
+        for w, g, *moments in pieces:
+            of_piece = {**state, **dict(zip(self.MOMENTS, moments, strict=True))}
+            self.update_moments(g, of_piece, group)
+            flips.append(torch.count_nonzero(flip_(w, self.statistic(of_piece, group), group["tau"])))
+        return torch.stack(flips).sum()
 
     def flips(self) -> int:
         """Weights flipped by the last step."""
@@ -113,3 +145,13 @@ class FlipOptimizer(Optimizer, ABC):
             if not allowed:
                 rule = "tau >= 0" if name == "tau" else f"0 < {name} <= 1"
                 raise ConfigError(f"{type(self).__name__}: {rule}; got {rate} at step {step}")
+
+
+def _flat(tensors: list[Tensor]) -> bool:
+    """Whether the tensors lie in memory in the same order, without gaps, on a CPU."""
+    return all(tensor.device.type == "cpu" and tensor.is_contiguous() for tensor in tensors)
+
+
+def _pieces(tensor: Tensor) -> tuple[Tensor, ...]:
+    pieces: tuple[Tensor, ...] = torch.split(tensor.detach().view(-1), PIECE)
+    return pieces
