@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 from pathlib import Path
 
 import numpy as np
@@ -192,16 +191,14 @@ def test_weights_that_are_not_binary_are_refused(weight: torch.Tensor, message: 
         Bop([nn.Parameter(weight)])
 
 
+VECTORS = Path(__file__).parents[1] / "vectors/bop.npz"
 RUNS = ("bop_const_convex", "bop_sec52", "bop2_biased_const", "bop2_unbiased_const")
 
 
 @pytest.mark.parametrize("precision", ["f32", "f64"])
 @pytest.mark.parametrize("tag", RUNS)
 def test_reference_runs(tag: str, precision: str) -> None:
-    folder = os.environ.get("SIGNBIT_VECTORS")
-    if not folder:
-        pytest.skip("SIGNBIT_VECTORS (folder holding bop.npz) is not set")
-    with np.load(Path(folder) / "bop.npz") as vectors:
+    with np.load(VECTORS) as vectors:
         file = dict(vectors)
     dtype, prefix = {"f32": torch.float32, "f64": torch.float64}[precision], f"{tag}_{precision}_"
     second_order = tag.startswith("bop2")

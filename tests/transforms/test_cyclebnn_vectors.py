@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -27,11 +26,7 @@ from signbit.transforms import (
 from signbit.transforms import quantize_gradient as gradient_module
 from signbit.transforms.quantize_gradient import quantize_gradient
 
-FOLDER = os.environ.get("SIGNBIT_VECTORS", "")
-FILE = Path(FOLDER) / "cyclebnn.npz"
-pytestmark = pytest.mark.skipif(
-    not FOLDER, reason="set SIGNBIT_VECTORS to the folder of the reference vectors (cyclebnn.npz) to compare with them"
-)
+FILE = Path(__file__).parents[1] / "vectors/cyclebnn.npz"
 
 Arrays = dict[str, NDArray[np.float32]]
 

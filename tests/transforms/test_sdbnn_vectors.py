@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -21,15 +20,12 @@ Arrays = Mapping[str, npt.NDArray[np.float32]]
 GRADIENTS = {"rtol": 0, "atol": 5e-7}
 
 
-FOLDER = os.environ.get("SIGNBIT_VECTORS", "")
-pytestmark = pytest.mark.skipif(
-    not FOLDER, reason="set SIGNBIT_VECTORS to the folder of the reference vectors (sdbnn.npz) to compare with them"
-)
+FILE = Path(__file__).parents[1] / "vectors/sdbnn.npz"
 
 
 @pytest.fixture(scope="module")
 def arrays() -> Arrays:
-    with np.load(Path(FOLDER) / "sdbnn.npz") as file:
+    with np.load(FILE) as file:
         return dict(file)
 
 
