@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -140,6 +140,10 @@ class FlipStop(Callback):  # type: ignore[misc]
         self.watch = Watch()
         self._tracker = FlipTracker(network)
         self._signs: dict[str, Tensor] | None = None
+
+    def freeze(self, layers: Iterable[str]) -> None:
+        """Freeze these layers too when training starts."""
+        self.watch = replace(self.watch, frozen=self.watch.frozen | set(layers))
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:  # noqa: ARG002
         """Note the signs that training starts from; freeze again what was frozen before an interruption."""
