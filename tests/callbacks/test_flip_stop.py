@@ -221,6 +221,16 @@ def test_what_torch_skips_below_a_frozen_layer(below: bool) -> None:
     assert (len(learning) < len(list(task.network.parameters())) - 2) == below
 
 
+def test_the_first_layer_learns_until_a_binary_layer_above_it_is_frozen() -> None:
+    for frozen, rests in (([], False), ([1, 2], False), ([0], True)):
+        task = Task("sfao")
+        names = list(FlipTracker(task.network).sizes)
+        callback = stop(task, EAGER, 2, freeze_below=True)
+        callback.freeze(names[i] for i in frozen)
+        callback.on_train_start(Trainer(logger=False, accelerator="cpu"), task)
+        assert next(task.network.parameters()).requires_grad != rests
+
+
 def test_resuming_keeps_counts_frozen_layers_and_signs(tmp_path: Path) -> None:
     rule = StopRule(freeze_rate=0.02, patience=2, warm_up=0.0, stop=False)
 

@@ -24,7 +24,8 @@ class StopRule:
     Attributes
     ----------
     freeze_rate : r0 > 0; a layer is quiet in an epoch whose sign flip rate is at most ``r0 eta_e / eta_0``, with eta_e
-        the learning rate of the epoch and eta_0 the largest of the run.
+        the learning rate of the epoch and eta_0 the largest of the run. Once the loss is low, flips fall about as
+        eta_e does: what decides is their number relative to it, and in short runs it stays far above the default.
     patience : K >= 1; epochs in a row that a layer must be quiet to freeze.
     stop_rate : > 0; the run is calm in an epoch whose flip rate over all layers is at most this.
     stop_patience : P >= 1; epochs in a row that the run must be calm to stop.
@@ -119,7 +120,8 @@ class FlipStop(Callback):  # type: ignore[misc]
     epochs, steps_per_epoch : of the run.
     restarts : epochs in which what is trained changes; each is followed by a warm-up.
     freeze_below : also freeze what is not binary but registered in the network before the first binary layer that is
-        not frozen (first layer, norms, shortcuts), so that no gradient is computed there at all. Default no.
+        not frozen (first layer, norms, shortcuts), once there is a frozen one before it, so that no gradient is
+        computed there at all. Default no.
     """
 
     def __init__(
@@ -186,10 +188,16 @@ class FlipStop(Callback):  # type: ignore[misc]
         return name in self.watch.frozen or (self._below and name in self._prefix())
 
     def _prefix(self) -> set[str]:
-        """The parameters registered before the first binary weight that still learns; none once all are frozen."""
+        """The parameters registered before the first binary weight that still learns, if any before it is frozen.
+
+        None as long as nothing is frozen there, or the first layer would never learn; none once all are frozen.
+        """
+        layers = list(self._tracker.sizes)
+        learning = [layer for layer in layers if layer not in self.watch.frozen]
+        if not learning or learning[0] == layers[0]:
+            return set()
         names = [name for name, _ in self._network.named_parameters()]
-        learning = [names.index(name) for name in self._tracker.sizes if name not in self.watch.frozen]
-        return set(names[: min(learning)]) if learning else set()
+        return set(names[: names.index(learning[0])])
 
     def state_dict(self) -> dict[str, Any]:
         """Counts, frozen layers and signs, as tensors and plain values."""

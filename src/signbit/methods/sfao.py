@@ -22,7 +22,9 @@ change the network:
 What is really skipped: the weight gradient of filters whose weights all rest (granularity "filter"), and the whole
 weight gradient, update and optimizer state of frozen layers. The gradient with respect to a layer's input is skipped
 where nothing below it learns, which takes ``freeze_below`` as long as a first layer or norms learn. Among the hundreds
-of weights of a filter one is active for most of a run: with ``tolerance = 0`` filters rest only near the end.
+of weights of a filter one is active for most of a run: with ``tolerance = 0`` filters rest only near the end. In runs
+of few epochs the defaults freeze no layer and so save nothing; ``signbit bench-train --count instructions --methods
+sfao:6,sfao:6:below`` shows what a frozen layer saves.
 
 By itself it stands on the baseline ``ste``, whose weights have no scale: the paper's scaled sign is left to the batch
 norm that follows. With methods that store -1/+1 it freezes and stops and leaves the update rule alone.
