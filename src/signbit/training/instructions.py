@@ -82,10 +82,11 @@ def prepare(work: Workload) -> Prepared:
     Errors: those of :func:`~signbit.methods.create_model`; ConfigError for layers that do not exist or cannot freeze.
     """
     torch.manual_seed(0)
-    options = {"method": work.method, "method_options": work.method_options}
-    network = create_model(work.model, num_classes=CLASSES, input_size=(1, *work.input_size[1:]), **options)
-    optimizer = create_optimizer(network, total_steps=EPOCHS * STEPS_PER_EPOCH, **options)
-    method = resolve(work.method, work.method_options)
+    name, options = work.method, work.method_options
+    image = (1, *work.input_size[1:])
+    network = create_model(work.model, method=name, method_options=options, num_classes=CLASSES, input_size=image)
+    optimizer = create_optimizer(network, method=name, method_options=options, total_steps=EPOCHS * STEPS_PER_EPOCH)
+    method = resolve(name, options)
     callbacks = method.callbacks(network, RunInfo(EPOCHS, STEPS_PER_EPOCH, RATE))
     if work.frozen:
         layers = list(FlipTracker(network).sizes)

@@ -63,7 +63,9 @@ def train(work: Workload, switch: Switch) -> dict[str, Any]:
     """Take the steps; what was done, for the record."""
     batch, *image = work.input_size
     parts = prepare(work)
-    batches = [(torch.randn(batch, *image), torch.randint(CLASSES, (batch,))) for _ in range(WARM_UP + work.steps + 1)]
+    batches: Any = [
+        (torch.randn(batch, *image), torch.randint(CLASSES, (batch,))) for _ in range(WARM_UP + work.steps + 1)
+    ]
     with quiet_lightning():
         trainer = Trainer(
             accelerator="cpu",
