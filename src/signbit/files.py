@@ -54,8 +54,8 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[Path]:
         _flush(temporary)
         temporary.replace(target)
     except OSError as error:
-        if error.filename not in (None, str(temporary)):
-            raise  # about another file that the block touched
+        if error.filename not in (None, str(temporary)) or isinstance(error, BrokenPipeError):
+            raise  # about another file that the block touched; a pipe is never ours
         raise _failure(target, error) from error
     finally:
         with suppress(FileNotFoundError):

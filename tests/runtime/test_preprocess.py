@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from signbit.errors import DataError, MissingDependencyError, ShapeError
-from signbit.runtime.preprocess import load_image, prepare
+from signbit.runtime.preprocess import ImageReader, prepare
 
 METADATA = {"input": {"mean": [0.5, 0.25, 0.0], "std": [0.5, 0.25, 2.0], "mode": "RGB"}}
 SHAPE = (3, 4, 5)
@@ -72,9 +72,9 @@ class TestImages:
         picture = pixels(4, 5, 3)
         self.image.fromarray(picture).save(tmp_path / "a.png")
         np.testing.assert_array_equal(
-            load_image(tmp_path / "a.png", METADATA, SHAPE), prepare(picture[None], METADATA, SHAPE)
+            ImageReader(METADATA, SHAPE)(tmp_path / "a.png"), prepare(picture[None], METADATA, SHAPE)
         )
-        grey = load_image(tmp_path / "a.png", {}, (1, 4, 5))
+        grey = ImageReader({}, (1, 4, 5))(tmp_path / "a.png")
         assert grey.shape == (1, 1, 4, 5)
         expected = picture @ np.array([0.299, 0.587, 0.114]) / 255
         np.testing.assert_allclose(grey[0, 0], expected, atol=1 / 255)
@@ -86,37 +86,37 @@ class TestImages:
         exif[0x0112] = 6  # turn by 90 degrees clockwise
         image.save(tmp_path / "a.png", exif=exif)
         np.testing.assert_array_equal(
-            load_image(tmp_path / "a.png", METADATA, SHAPE), prepare(np.rot90(picture, -1)[None], METADATA, SHAPE)
+            ImageReader(METADATA, SHAPE)(tmp_path / "a.png"), prepare(np.rot90(picture, -1)[None], METADATA, SHAPE)
         )
 
     def test_another_size(self, tmp_path: Path) -> None:
         self.image.fromarray(pixels(8, 8, 3)).save(tmp_path / "big.png")
         with pytest.raises(DataError, match=r"big\.png is 8 x 8 pixels, the network reads 5 x 4; .*--resize"):
-            load_image(tmp_path / "big.png", METADATA, SHAPE)
-        assert load_image(tmp_path / "big.png", METADATA, SHAPE, resize=True).shape == (1, 3, 4, 5)
+            ImageReader(METADATA, SHAPE)(tmp_path / "big.png")
+        assert ImageReader(METADATA, SHAPE, resize=True)(tmp_path / "big.png").shape == (1, 3, 4, 5)
 
     def test_not_an_image(self, tmp_path: Path) -> None:
         (tmp_path / "text.png").write_text("hello")
         with pytest.raises(DataError, match=r"text\.png: it is not an image"):
-            load_image(tmp_path / "text.png", METADATA, SHAPE)
+            ImageReader(METADATA, SHAPE)(tmp_path / "text.png")
         with pytest.raises(DataError, match=r"none\.png: No such file"):
-            load_image(tmp_path / "none.png", METADATA, SHAPE)
+            ImageReader(METADATA, SHAPE)(tmp_path / "none.png")
         with pytest.raises(DataError, match="Is a directory"):
-            load_image(tmp_path, METADATA, SHAPE)
+            ImageReader(METADATA, SHAPE)(tmp_path)
         self.image.fromarray(pixels(64, 64, 3)).save(tmp_path / "cut.png")
         (tmp_path / "cut.png").write_bytes((tmp_path / "cut.png").read_bytes()[:2000])
         with pytest.raises(DataError, match=r"cut\.png: it is not an image, or damaged"):
-            load_image(tmp_path / "cut.png", METADATA, (3, 64, 64))
+            ImageReader(METADATA, (3, 64, 64))(tmp_path / "cut.png")
 
     def test_networks_that_read_no_images(self, tmp_path: Path) -> None:
         self.image.fromarray(pixels(4, 5, 3)).save(tmp_path / "a.png")
         with pytest.raises(DataError, match="images have 1 or 3"):
-            load_image(tmp_path / "a.png", {}, (7, 4, 5))
+            ImageReader({}, (7, 4, 5))(tmp_path / "a.png")
         with pytest.raises(DataError, match="mode 'L' for 3 channels"):
-            load_image(tmp_path / "a.png", {"input": {"mode": "L"}}, SHAPE)
+            ImageReader({"input": {"mode": "L"}}, SHAPE)(tmp_path / "a.png")
 
 
 def test_without_pillow(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setitem(sys.modules, "PIL", None)
     with pytest.raises(MissingDependencyError, match=r"pillow.*signbit\[images\]"):
-        load_image(tmp_path / "a.png", METADATA, SHAPE)
+        ImageReader(METADATA, SHAPE)(tmp_path / "a.png")

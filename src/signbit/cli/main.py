@@ -6,6 +6,7 @@ Only the chosen command's module is imported, so the deployment commands work wh
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -63,7 +64,7 @@ def parser_of(command: Command) -> Parser:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command line. Returns 0, 2 for an error that was explained, 130 after Ctrl-C."""
+    """Run one command line. Returns 0, 2 for an explained error, 130 after Ctrl-C, 141 if a pipe's reader has gone."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     if not arguments or arguments[0] in {"-h", "--help", "help"}:
         print(USAGE.format(commands="\n".join(f"  {name:<12} {text}" for name, text in COMMANDS.items())))
@@ -85,4 +86,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("signbit: interrupted", file=sys.stderr)
         return 130
+    except BrokenPipeError:
+        # As `| head` does. What is still in the buffer has nowhere to go when the interpreter flushes it at its exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
     return int(result.get("exit_code", 0))

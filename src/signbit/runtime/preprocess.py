@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import os
-import struct
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, final
 
 import numpy as np
 import numpy.typing as npt
@@ -55,45 +54,55 @@ def prepare(pixels: npt.NDArray[np.uint8], metadata: Mapping[str, Any], input_sh
     return np.ascontiguousarray(scaled)
 
 
-def load_image(
-    path: str | os.PathLike[str], metadata: Mapping[str, Any], input_shape: Shape, resize: bool = False
-) -> FloatArray:
-    """Read an image file as a batch of one.
+@final
+class ImageReader:
+    """Reads image files as inputs of one network: ``reader(path)`` is float32 ``[1, C, H, W]``. Safe in threads.
+
+    Any format that Pillow reads; turned upright by its EXIF tag, converted to grey or RGB, then :func:`prepare`.
 
     Parameters
     ----------
-    path : any format that Pillow reads; turned upright by its EXIF tag and converted to grey or RGB.
     metadata, input_shape : as for :func:`prepare`.
     resize : scale an image of another size to the network's, ignoring its aspect ratio; default: refuse it.
 
-    Returns
-    -------
-    float32 ``[1, C, H, W]``.
-
     Errors
     ------
-    DataError : not a readable image, the wrong size, or a network that reads no images.
     MissingDependencyError : Pillow is not installed.
+    DataError : the network reads no images, or its metadata is malformed; when called, the file is not a readable image
+        or has the wrong size.
     """
-    try:
+
+    def __init__(self, metadata: Mapping[str, Any], input_shape: Shape, resize: bool = False) -> None:
+        try:
+            import PIL.Image
+            import PIL.ImageOps  # noqa: F401
+        except ImportError:
+            raise MissingDependencyError("pillow", "reading image files", "images") from None
+        self._metadata, self._input_shape, self._resize = metadata, input_shape, resize
+        self._mode = _mode(metadata, input_shape[0])
+        _normalisation(metadata, input_shape[0])
+
+    def __call__(self, path: str | os.PathLike[str]) -> FloatArray:
         from PIL import Image, ImageOps
-    except ImportError:
-        raise MissingDependencyError("pillow", "reading image files", "images") from None
-    channels, height, width = input_shape
-    mode = _mode(metadata, channels)
-    try:
-        with Image.open(path) as opened:
-            image = ImageOps.exif_transpose(opened).convert(mode)
-    except (OSError, ValueError, SyntaxError, EOFError, struct.error, Image.DecompressionBombError) as error:
-        reason = getattr(error, "strerror", None) or "it is not an image, or damaged"
-        raise DataError(f"cannot read {path}: {reason}; give a PNG, JPEG or another file that Pillow reads") from error
-    if image.size != (width, height):
-        if not resize:
-            found = f"{image.size[0]} x {image.size[1]}"
-            raise DataError(f"{path} is {found} pixels, the network reads {width} x {height}; scale it with --resize")
-        image = image.resize((width, height), Image.Resampling.BILINEAR)
-    pixels = np.asarray(image, np.uint8).reshape(1, height, width, channels).transpose(0, 3, 1, 2)
-    return prepare(pixels, metadata, input_shape)
+
+        channels, height, width = self._input_shape
+        try:
+            with Image.open(path) as opened:
+                image = ImageOps.exif_transpose(opened).convert(self._mode)
+        except Exception as error:  # Pillow's parsers raise whatever a damaged file makes them stumble over
+            reason = getattr(error, "strerror", None) or "it is not an image, or damaged"
+            raise DataError(
+                f"cannot read {path}: {reason}; give a PNG, JPEG or another file that Pillow reads"
+            ) from error
+        if image.size != (width, height):
+            if not self._resize:
+                found = f"{image.size[0]} x {image.size[1]}"
+                raise DataError(
+                    f"{path} is {found} pixels, the network reads {width} x {height}; scale it with --resize"
+                )
+            image = image.resize((width, height), Image.Resampling.BILINEAR)
+        pixels = np.asarray(image, np.uint8).reshape(1, height, width, channels).transpose(0, 3, 1, 2)
+        return prepare(pixels, self._metadata, self._input_shape)
 
 
 def _mode(metadata: Mapping[str, Any], channels: int) -> str:
