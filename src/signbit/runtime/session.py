@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-import threading
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from types import TracebackType
-from typing import Any, final
+from typing import Any, NoReturn, final
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +18,7 @@ from signbit.errors import ConfigError, ShapeError, SignbitError
 from signbit.format import Graph, read_bytes
 from signbit.format.reader import read_file
 from signbit.runtime import reference
+from signbit.runtime.forks import fork_safe_lock
 from signbit.runtime.isa import REFERENCE, choose_isa, native
 
 MAX_THREADS = 256
@@ -113,7 +113,8 @@ class Session:
     UnusableIsaError : no such tier, or not on this CPU.
     ConfigError : ``threads`` is not a number from 1 to 256.
 
-    A session may be used from several threads; runs take turns.
+    A session may be used from several threads: runs take turns, without the GIL. A child made by a fork can use it as
+    well (the fork waits for a run under way); other processes open the file again.
 
     >>> from signbit.format import GraphBuilder, write_bytes
     >>> builder = GraphBuilder()
@@ -129,7 +130,7 @@ class Session:
         self.threads = _choose_threads(threads)
         self.isa = choose_isa(isa)
         self._data = bytes(model) if isinstance(model, (bytes, bytearray, memoryview)) else read_file(model)
-        self._lock = threading.Lock()
+        self._lock = fork_safe_lock()
         self._engine: Engine | None = (
             _ReferenceEngine(self.graph) if self.isa == REFERENCE else _NativeEngine(self._data, self.isa, self.threads)
         )
@@ -176,7 +177,10 @@ class Session:
             return self._open().profile(batch)
 
     def close(self) -> None:
-        """Give back the memory; the session cannot run any more. Closing twice is fine."""
+        """Give back the network's memory, after a run under way in another thread; later runs are an error.
+
+        Closing twice is fine. What was read from the file (``metadata``, ``graph``, the shapes) stays.
+        """
         with self._lock:
             self._engine = None
 
@@ -187,6 +191,12 @@ class Session:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(
+            "a Session cannot be pickled or copied: it holds compiled code's memory; "
+            "give the other process the file's path or bytes and open a Session there"
+        )
 
     def __repr__(self) -> str:
         shapes = f"{list(self.input_shape)} -> {list(self.output_shape)}"
