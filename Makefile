@@ -6,10 +6,11 @@ STAMP  := $(VENV)/.installed
 SOURCES := pyproject.toml CMakeLists.txt $(wildcard constraints/*.txt) $(shell find native -name '*.cpp' -o -name '*.h' -o -name '*.inc' -o -name 'CMakeLists.txt' 2>/dev/null)
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help setup demo test lint format clean
+.PHONY: help setup demo test soak lint format clean
 help:
 	@echo "make demo    train a binary network on digits, export it, run it natively (under a minute after set-up)"
 	@echo "make test    all tests"
+	@echo "make soak    ten million inferences of random networks against the reference"
 	@echo "make lint    ruff, mypy, clang-format"
 	@echo "make format  apply ruff and clang-format"
 
@@ -29,6 +30,9 @@ demo: $(STAMP)
 test: $(STAMP)
 	@$(BIN)/signbit info
 	@$(BIN)/python -m pytest -n 2 $(ARGS)
+
+soak: $(STAMP)
+	@$(BIN)/python tests/soak/soak.py $(ARGS)
 
 lint: $(STAMP)
 	$(BIN)/ruff check .
