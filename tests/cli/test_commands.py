@@ -116,6 +116,7 @@ def test_bench_against_torch(sbn_file: Path, capsys: pytest.CaptureFixture[str])
     result = result_of(capsys, "bench", str(sbn_file), "--against", "torch", "--repeats", "5", "--profile")
     assert result["native_ms"] > 0
     assert result["against"]["torch"] > 0
+    assert min(result["import_ms"], result["open_ms"]) > 0
 
 
 def test_bench_train(capsys: pytest.CaptureFixture[str]) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -18,6 +20,7 @@ from signbit.runtime import Session
 ROUNDS = 5
 WARM_UPS = 2
 """Runs at the start of each round that are not counted: the other engine's threads may still be spinning."""
+IMPORT = "import time; start = time.perf_counter(); import signbit; print(time.perf_counter() - start)"
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -43,6 +46,9 @@ def run(args: argparse.Namespace) -> Mapping[str, Any]:
         medians = {name: 1000 * median(samples) for name, samples in times.items()}
         native_ms = medians.pop("native")
         say(args, f"{args.file}: batch {args.batch_size}, {session.threads} thread(s), tier {session.isa}")
+        start_up = {"import_ms": import_ms(), "open_ms": open_ms(args.file, session)}
+        size = args.file.stat().st_size / 1e6
+        say(args, f"import signbit {start_up['import_ms']:.1f} ms, open {size:.2f} MB {start_up['open_ms']:.2f} ms")
         rows = [(name, f"{ms:.3f}", f"{ms / native_ms:.2f}x") for name, ms in {"native": native_ms, **medians}.items()]
         say(args, table(rows, ("engine", "median ms", "time / native")))
         if args.profile:
@@ -51,7 +57,24 @@ def run(args: argparse.Namespace) -> Mapping[str, Any]:
             parts = [(e.name, e.op, f"{1000 * e.seconds:.4f}", f"{100 * e.seconds / total:.1f}") for e in layers]
             say(args)
             say(args, table(parts, ("layer", "operation", "ms", "%")))
-        return {"native_ms": native_ms, "threads": session.threads, "isa": session.isa, "against": medians}
+        return {"native_ms": native_ms, "threads": session.threads, "isa": session.isa, "against": medians, **start_up}
+
+
+def import_ms() -> float:
+    """Milliseconds that ``import signbit`` takes in a fresh interpreter, the median of five."""
+    command = [sys.executable, "-c", IMPORT]
+    return 1000 * median(float(subprocess.run(command, capture_output=True, check=True).stdout) for _ in range(ROUNDS))
+
+
+def open_ms(file: Path, like: Session) -> float:
+    """Milliseconds from a path to a session that can run, with the threads and the tier of another; median of ten."""
+    times = []
+    for _ in range(2 * ROUNDS):
+        start = time.perf_counter()
+        opened = Session(file, threads=like.threads, isa=like.isa)
+        times.append(time.perf_counter() - start)
+        opened.close()
+    return 1000 * median(times)
 
 
 def interleaved(
