@@ -38,12 +38,12 @@ lint: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	find native -name '*.cpp' -o -name '*.h' | xargs $(BIN)/clang-format --dry-run --Werror
+	find native examples -name '*.cpp' -o -name '*.c' -o -name '*.h' | xargs $(BIN)/clang-format --dry-run --Werror
 
 format: $(STAMP)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
-	find native -name '*.cpp' -o -name '*.h' | xargs $(BIN)/clang-format -i
+	find native examples -name '*.cpp' -o -name '*.c' -o -name '*.h' | xargs $(BIN)/clang-format -i
 
 clean:
 	rm -rf build $(VENV)

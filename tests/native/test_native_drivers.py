@@ -4,52 +4,16 @@ from __future__ import annotations
 
 import platform
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from native_build import COMPILER, SANITIZE, build, needs_compiler, run, skip_without_sanitizers
 from test_native_loader import GOOD
 
 from signbit.format import Bits, GraphBuilder, write_bytes
 
-ROOT = Path(__file__).parents[2]
-CMAKE = shutil.which("cmake", path=str(Path(sys.executable).parent)) or shutil.which("cmake")
-COMPILER = shutil.which("c++") or shutil.which("g++") or shutil.which("clang++")
-
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(CMAKE is None or COMPILER is None, reason="needs cmake and a C++ compiler"),
-]
-
-
-def run(*command: str | Path, timeout: float = 280) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(list(map(str, command)), capture_output=True, text=True, timeout=timeout, check=False)
-
-
-def build(folder: str, target: str, *options: str) -> Path:
-    """Builds in ``build/``, where the next run finds it; returns the build folder."""
-    where = ROOT / "build" / folder
-    ninja = shutil.which("ninja", path=str(Path(sys.executable).parent)) or shutil.which("ninja")
-    generator = ["-G", "Ninja", f"-DCMAKE_MAKE_PROGRAM={ninja}"] if ninja and not where.exists() else []
-    assert CMAKE is not None
-    configured = run(
-        CMAKE,
-        "-S",
-        ROOT,
-        "-B",
-        where,
-        *generator,
-        "-DSIGNBIT_PYTHON=OFF",
-        "-DSIGNBIT_TESTS=ON",
-        "-DSIGNBIT_WERROR=ON",
-        *options,
-    )
-    assert configured.returncode == 0, configured.stderr
-    built = run(CMAKE, "--build", where, "--target", target)
-    assert built.returncode == 0, built.stdout + built.stderr
-    return where
+pytestmark = [pytest.mark.slow, needs_compiler]
 
 
 def test_kernels_count_like_a_loop_over_bits() -> None:
@@ -90,11 +54,7 @@ def test_instruction_set_objects_export_one_table_and_share_nothing() -> None:
 
 
 def test_fuzzed_files_under_sanitizers(tmp_path: Path) -> None:
-    probe = tmp_path / "probe.cpp"
-    probe.write_text("int main() {}\n")
-    options = ["-fsanitize=address,undefined", str(probe), "-o", str(tmp_path / "probe")]
-    if run(str(COMPILER), *options).returncode != 0 or run(tmp_path / "probe").returncode != 0:
-        pytest.skip("the compiler has no address and undefined-behaviour sanitizers")
+    skip_without_sanitizers(tmp_path)
     rng = np.random.default_rng(0)
     builder = GraphBuilder()
     x = builder.input((7, 7, 16))
@@ -108,14 +68,7 @@ def test_fuzzed_files_under_sanitizers(tmp_path: Path) -> None:
         x = builder.node("affine", sums, blobs={"scale": one, "shift": zero})
     (tmp_path / "all.sbn").write_bytes(GOOD)
     (tmp_path / "chain.sbn").write_bytes(write_bytes(builder.graph(x)))
-    driver = (
-        build(
-            "native-sanitized",
-            "fuzz_load",
-            "-DSIGNBIT_SANITIZE=address,undefined",
-        )
-        / "fuzz_load"
-    )
+    driver = build("native-sanitized", "fuzz_load", f"-DSIGNBIT_SANITIZE={SANITIZE}") / "fuzz_load"
     result = run(driver, "6", "1", tmp_path / "all.sbn", tmp_path / "chain.sbn", timeout=120)
     print(result.stdout)
     assert result.returncode == 0, result.stdout[-2000:] + result.stderr[-4000:]
