@@ -1,11 +1,15 @@
-"""Torch on one thread: the machines that run tests have few cores."""
+"""Torch on one thread: the machines that run tests have few cores. The networks of the models' tests serve here, too."""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import torch
+
+sys.path.insert(0, str(Path(__file__).parent.parent / "models"))
 
 
 @pytest.fixture(autouse=True)
