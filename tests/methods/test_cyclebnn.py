@@ -134,9 +134,14 @@ def test_published_evaluation_follows_the_bits_and_is_not_exported(tmp_path: Pat
         set_precision(net, bits, 8)
         logits.append(net(x))
     assert not torch.allclose(*logits)
-    with pytest.raises(ExportError):
+    message = r"^body\.0: training-only state refused: eval_bits='published' .* 8 bits .* eval_bits=None .* state_dict"
+    with pytest.raises(ExportError, match=message) as caught:
         signbit.export(net, x[:4], tmp_path / "net.sbn")
-    assert not (tmp_path / "net.sbn").exists()
+    assert len(str(caught.value).splitlines()) == 1
+    assert not list(tmp_path.iterdir())
+    plain = tiny()
+    plain.load_state_dict(net.state_dict())  # what the message says to do
+    assert signbit.export(plain, x[:4], tmp_path / "net.sbn").packed_layers == 3
 
 
 def test_with_stored_weights_the_activation_side_stays() -> None:
@@ -148,19 +153,44 @@ def test_with_stored_weights_the_activation_side_stays() -> None:
     assert np.mean(losses[-3:]) < losses[0]
 
 
-@pytest.mark.parametrize("method", ["si-bnn+cyclebnn", "cyclebnn+sd-bnn", "sfao+cyclebnn"])
-def test_combinations_evaluate_what_they_trained_on(method: str) -> None:
-    """At 16 bits the grid is finer than the data: then training and evaluation see the same bits."""
-    net, (x, _) = tiny(method), digits()
-    train(net, 5, method, lr=1e-2)
-    set_precision(net, 16, 8)
-    for name, parameter in net.named_parameters():
+def unalike(method: str) -> tuple[BinaryConv2d, Tensor]:
+    """A layer with thresholds off zero, and samples of any spread but one: as dividing by it would move a threshold."""
+    torch.manual_seed(3)
+    layer = resolve(method).layers().conv2d(4, 6, 3, padding=1)
+    assert isinstance(layer, BinaryConv2d)
+    for name, parameter in layer.named_parameters():
         if name.endswith(".threshold"):
-            nn.init.constant_(parameter, 0.7)
-    layer, stem = binary_layers(net)[0], net.get_submodule("stem").eval()
+            nn.init.uniform_(parameter, -1, 1)
+        elif name.endswith(".slope"):
+            nn.init.uniform_(parameter, 0.5, 2)
+    return layer, torch.randn(3, 4, 6, 6) * torch.tensor([0.2, 3.0, 11.0]).view(-1, 1, 1, 1)
+
+
+@pytest.mark.parametrize("method", ["cyclebnn", "si-bnn+cyclebnn", "cyclebnn+si-bnn", "cyclebnn+sd-bnn"])
+def test_training_and_evaluation_take_the_same_signs_but_for_the_grid(method: str) -> None:
+    """At 16 bits the grid is finer than the data: both see the same bits, and in them the same sums."""
+    layer, x = unalike(method)
+    set_precision(layer, 16, 8)
     with torch.no_grad():
-        trained, evaluated = layer(stem(x)), layer.eval()(stem(x))
-    assert (trained == evaluated).float().mean() > 0.99
+        trained, bits = layer(x), layer.input_pipeline(x)
+        layer.eval()
+        assert torch.equal(layer.input_pipeline(x), bits)
+        assert torch.equal(layer(x), trained)
+    assert bits.unique().numel() == 2
+
+
+@pytest.mark.parametrize("bits", [1, 2, 5])
+@pytest.mark.parametrize("method", ["si-bnn+cyclebnn", "cyclebnn+si-bnn", "sfao+si-bnn+cyclebnn"])
+def test_threshold_then_an_unsigned_grid(method: str, bits: int) -> None:
+    """y = s (x - t), divided by the spread of its sample, on a grid from 0: 1 from half a level up, against numpy."""
+    layer, x = unalike(method)
+    set_precision(layer, bits, 8)
+    t, s = (p.detach().double().numpy()[:, None, None] for p in layer.input_pipeline[0].parameters())  # type: ignore[union-attr]
+    y = s * (x.double().numpy() - t)
+    z = y / np.sqrt(y.reshape(3, -1).var(1, ddof=1) + 1e-5)[:, None, None, None]
+    level = z.max() / (2**bits - 1)
+    np.testing.assert_array_equal(layer.input_pipeline(x).detach(), z > level / 2)
+    np.testing.assert_array_equal(layer.eval().input_pipeline(x).detach(), y > 0)
 
 
 @pytest.mark.parametrize(

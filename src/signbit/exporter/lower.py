@@ -19,7 +19,7 @@ from signbit.exporter.functions import ADDITIONS, FUNCTIONS, METHODS, READ_REAL
 from signbit.exporter.modules import PENDING_RULES, REAL_RULES, Rule, affine, array, norm_affine
 from signbit.exporter.symbol import Order, Symbol
 from signbit.exporter.trace import evaluating, trace
-from signbit.exporter.weights import binary_layer, check_layer, float_layer, folds
+from signbit.exporter.weights import binary_layer, check_evaluation, check_layer, float_layer, folds
 from signbit.format import Graph, RuleError
 from signbit.layers import BinaryConv2d, BinaryLinear
 
@@ -151,6 +151,7 @@ class _Walk:
 
     def _binary_layer(self, layer: BinaryConv2d | BinaryLinear, x: Symbol, where: str) -> Symbol:
         """Input pipeline, operation, scales; the parts of a linear layer see images of one pixel."""
+        check_evaluation(layer, where)
         sent = self._inside(layer.input_pipeline, f"{where}.input_pipeline", replace(x, rank=4))
         sums = replace(binary_layer(layer, sent, self._emit, where), rank=4)
         result = self._inside(layer.output_scale, f"{where}.output_scale", sums)

@@ -14,7 +14,7 @@ from signbit.exporter.modules import Array, array, require, spatial
 from signbit.exporter.symbol import Order, Symbol
 from signbit.format import Bits, Blob
 from signbit.layers import BinaryConv2d, BinaryLinear
-from signbit.transforms import TRANSFORMS, Transform
+from signbit.transforms import TRANSFORMS, QuantizeActivation, QuantizeWeight, Transform
 
 
 def binary_layer(layer: BinaryConv2d | BinaryLinear, x: Symbol, emit: Emitter, path: str) -> Symbol:
@@ -40,6 +40,17 @@ def binary_layer(layer: BinaryConv2d | BinaryLinear, x: Symbol, emit: Emitter, p
     for name, _ in layer.weight_pipeline.named_children():
         emit.note_fate(f"{path}.weight_pipeline.{name}", f"constant: in the bits of {path}")
     return Symbol(node, emit.builder.value(node).shape, rank=4 if convolution else 2)
+
+
+def check_evaluation(layer: BinaryConv2d | BinaryLinear, path: str) -> None:
+    """What evaluates on the grid of the present training step has no counterpart in a file, which holds plain signs."""
+    for part in (*layer.input_pipeline, *layer.weight_pipeline):
+        if isinstance(part, QuantizeActivation | QuantizeWeight) and part.eval_bits is not None:
+            raise ExportError(
+                f"{path}: training-only state refused: eval_bits={part.eval_bits!r} evaluates on a grid of the "
+                f"{int(part.bits)} bits that training has reached; make the network with eval_bits=None (plain signs), "
+                "load this one's state_dict into it and export that"
+            )
 
 
 def folds(pipeline: nn.Sequential) -> bool:

@@ -19,8 +19,8 @@ of 16.
 
 Deviations from the released code: sign(0) = +1, there 0. Evaluation takes the plain signs of w and a whatever the bits
 are at that moment, so that it depends neither on when validation runs nor on running ranges, and is what is exported;
-``eval_bits="published"`` evaluates as released, on the grid of the present bits and the running range, and cannot be
-exported. Rounding noise comes from a seed that is saved with the model.
+``eval_bits="published"`` evaluates as released, on the grid of the present bits and the running range, and is refused
+at export. Rounding noise comes from a seed that is saved with the model.
 """
 
 from __future__ import annotations
