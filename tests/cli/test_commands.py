@@ -14,6 +14,9 @@ from PIL import Image
 from signbit.cli import main
 from signbit.cli.main import COMMANDS
 from signbit.data import load
+from signbit.methods import PAIRINGS
+from signbit.training import load_run
+from signbit.training.folder import read_config
 
 
 def result_of(capsys: pytest.CaptureFixture[str], *argv: str, code: int = 0) -> dict[str, Any]:
@@ -57,6 +60,37 @@ def test_info(capsys: pytest.CaptureFixture[str]) -> None:
 )
 def test_list(kind: str, some: set[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert some <= {entry["name"] for entry in result_of(capsys, "list", kind)[kind]}
+
+
+def test_list_of_pairings_is_the_table_that_decides(capsys: pytest.CaptureFixture[str]) -> None:
+    listed = result_of(capsys, "list", "pairings")["pairings"]
+    assert [(tuple(row["methods"]), row["works"], row["note"]) for row in listed] == [
+        (entry.methods, entry.works, entry.note) for entry in PAIRINGS
+    ]
+    assert main(["list", "pairings"]) == 0
+    text = capsys.readouterr().out
+    assert all("+".join(entry.methods) in text and entry.note in text for entry in PAIRINGS)
+
+
+def test_the_page_of_methods_is_what_its_first_line_makes(capsys: pytest.CaptureFixture[str]) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "methods.md").read_text()
+    command = re.match(r"<!-- signbit (.*) -->\n", page)
+    assert command
+    assert main(command[1].split()) == 0
+    assert capsys.readouterr().out == page, "after a change: signbit list methods pairings --markdown > docs/methods.md"
+
+
+def test_options_of_method_and_network_reach_the_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    options = [
+        "--set", "weight_decay=1e-3", "--set", "betas=[0.5, 0.9]", "--method-option", "rho=0.2",
+        "--model-option", "width=8",
+    ]  # fmt: skip
+    few = ["--method", "si-bnn", "--train-images", "300", "--epochs", "1", "--threads", "1"]
+    result_of(capsys, "train", *few, *options, "--out", str(tmp_path / "run"))
+    config = read_config(tmp_path / "run")
+    assert config.optimizer == {"weight_decay": 1e-3, "betas": [0.5, 0.9]}
+    assert (config.method_options, config.model_options) == ({"rho": 0.2}, {"width": 8})
+    assert load_run(tmp_path / "run")[0].head.in_features == 16
 
 
 def test_demo_goes_the_whole_way(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -18,7 +18,7 @@ from signbit.transforms import ChannelScale, ChannelThreshold
 Array = npt.NDArray[np.generic]
 
 
-def lived_in(model: nn.Module, images: Tensor, seed: int = 0, passes: int = 3) -> nn.Module:
+def lived_in(model: nn.Module, images: Tensor, seed: int = 0, *, passes: int = 3) -> nn.Module:
     """``model`` with batch-norm statistics of ``images``, random, partly negative and zero, scales, and thresholds and
     slopes of any size, some of them under their bound."""
     generator = torch.Generator().manual_seed(seed)

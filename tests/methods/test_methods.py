@@ -23,6 +23,11 @@ from signbit.roles import Role, parameter_roles
 
 BINARY = [name for name in METHODS.names() if name != "float"]
 
+LEFT_AFTER_TWENTY_STEPS = {
+    "float": 0.15, "ste": 0.2, "bop": 0.6, "bop2nd": 0.35, "sfao": 0.2, "si-bnn": 0.55, "sd-bnn": 0.92, "cyclebnn": 0.7,
+}  # fmt: skip
+"""The share of its first loss that a network must be under: a little above the worst of six seeds."""
+
 
 def digits() -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Images and labels to train with, then to test with; every fifth image is for the test."""
@@ -62,7 +67,7 @@ def test_twenty_steps_lower_the_loss_and_keep_the_alphabet(method: str) -> None:
         loss.backward()
         optimizer.step()
         losses.append(loss.item())
-    assert np.mean(losses[-3:]) < 0.95 * losses[0]
+    assert np.mean(losses[-3:]) < LEFT_AFTER_TWENTY_STEPS[method] * losses[0]
     for name, parameter in net.named_parameters():
         if parameter_roles(net)[name] is Role.BINARY:
             assert bool((parameter.abs() == 1).all())

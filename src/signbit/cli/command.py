@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
-from signbit.errors import ConfigError
+from signbit.errors import ConfigError, UnknownNameError
 
 
 @dataclass(frozen=True)
@@ -36,6 +36,17 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         raise ConfigError(f"{message}; see: {self.prog} --help")
+
+    def parse(self, arguments: Sequence[str]) -> argparse.Namespace:
+        """The arguments of a command line; options that do not exist raise with close matches."""
+        known = [name for name in self._option_string_actions if name.startswith("--")]
+        for argument in arguments:
+            option = argument.partition("=")[0]
+            if option == "--":
+                break
+            if option.startswith("--") and not any(name.startswith(option) for name in known):
+                raise UnknownNameError("option", option, known)
+        return self.parse_args(arguments)
 
 
 def say(args: argparse.Namespace, text: str = "") -> None:

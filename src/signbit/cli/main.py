@@ -74,7 +74,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
     try:
         command = load(arguments[0])
-        args = parser_of(command).parse_args(arguments[1:])
+        args = parser_of(command).parse(arguments[1:])
         result = command.run(args)
         if args.json:
             emit(result)

@@ -29,6 +29,13 @@ NUMBERS: dict[str, tuple[Any, str]] = {
     "seed": (int, "weights, order and augmentation follow from it"),
     "threads": (positive_int, "torch threads"),
 }
+ASSIGNED = {
+    "optimizer": ("--set", "optimizer setting, for example --set tau=1e-6"),
+    "method_options": ("--method-option", "option of the method, for example --method-option strength=0.1"),
+    "model_options": ("--model-option", "option of the network, for example --model-option norm=layer"),
+}
+"""Setting -> its flag, which may be given several times, and what it says."""
+
 SWITCHES = {"compile": "compile the training step", "download": "fetch missing data from its official address"}
 
 
@@ -40,9 +47,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
         parser.add_argument(_flag(name), type=kind, help=text)
     for name, text in SWITCHES.items():
         parser.add_argument(_flag(name), action="store_true", default=None, help=text)
-    parser.add_argument(
-        "--set", action="append", default=[], metavar="KEY=VALUE", help="optimizer setting, for example --set tau=1e-6"
-    )
+    for name, (flag, text) in ASSIGNED.items():
+        parser.add_argument(flag, dest=name, action="append", default=[], metavar="KEY=VALUE", help=text)
     parser.add_argument("--resume", metavar="RUN", help="continue this run; only --data-dir may be given with it")
 
 
@@ -52,13 +58,15 @@ def run(args: argparse.Namespace) -> Mapping[str, Any]:
 
     given = {name: getattr(args, name) for name in (*TEXT, *NUMBERS, *SWITCHES) if getattr(args, name) is not None}
     if args.resume:
-        if args.recipe or args.set or set(given) - {"data_dir"}:
+        if args.recipe or any(getattr(args, name) for name in ASSIGNED) or set(given) - {"data_dir"}:
             raise ConfigError("a resumed run keeps its settings; give nothing but --data-dir beside --resume")
         result = resume(args.resume, data_dir=args.data_dir)
     else:
         settings = RunConfig.from_yaml(find(args.recipe)).to_dict() if args.recipe else {}
-        optimizer = {**settings.pop("optimizer", {}), **dict(_assignment(text) for text in args.set)}
-        result = fit(RunConfig.from_dict({**settings, **given, "optimizer": optimizer}))
+        for name, (flag, _) in ASSIGNED.items():
+            assigned = dict(_assignment(flag, text) for text in getattr(args, name))
+            given[name] = {**settings.get(name, {}), **assigned}
+        result = fit(RunConfig.from_dict({**settings, **given}))
     say(
         args,
         f"{result.run}: test accuracy {100 * result.test_accuracy:.2f} %, validation {100 * result.val_accuracy:.2f} % "
@@ -72,15 +80,21 @@ def _flag(name: str) -> str:
     return f"--{name.replace('_', '-')}"
 
 
-def _assignment(text: str) -> tuple[str, Any]:
-    """``"tau=1e-6"`` -> ``("tau", 1e-6)``; text that is no number stays text."""
+def _assignment(flag: str, text: str) -> tuple[str, Any]:
+    """``"tau=1e-6"`` -> ``("tau", 1e-6)``: values as in a recipe, and numbers also as Python writes them."""
+    import yaml
+
     key, equals, value = text.partition("=")
-    if not equals or not key:
-        raise ConfigError(f"--set takes KEY=VALUE, for example tau=1e-6; got {text!r}")
     try:
-        return key, float(value)
+        parsed = yaml.safe_load(value)
+    except yaml.YAMLError:
+        equals = ""
+    if not equals or not key:
+        raise ConfigError(f"{flag} takes KEY=VALUE, the value as in a recipe, for example tau=1e-6; got {text!r}")
+    try:
+        return key, float(parsed) if isinstance(parsed, str) else parsed
     except ValueError:
-        return key, value
+        return key, parsed
 
 
 COMMAND = Command(
@@ -89,6 +103,7 @@ COMMAND = Command(
     examples=(
         "signbit train digits/convnet-tiny-ste",
         "signbit train --method bop2nd --model binarynet --data cifar10 --data-dir DIR --epochs 10",
+        "signbit train --method sd-bnn --set weight_decay=0 --method-option strength=0.1 --model-option width=16",
         "signbit train my-recipe.yaml --seed 3 --out runs/third",
         "signbit train --resume runs/third",
     ),
