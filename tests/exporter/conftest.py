@@ -1,4 +1,4 @@
-"""Torch on one thread: the machines that run tests have few cores. The networks of the models' tests serve here, too."""
+"""Torch on one thread: the machines that run tests have few cores. The models' networks serve here, too."""
 
 from __future__ import annotations
 

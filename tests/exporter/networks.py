@@ -11,7 +11,7 @@ from signbit.binarizers import SignClip
 from signbit.exporter import lower_model
 from signbit.exporter.trace import evaluating
 from signbit.format import Bits, Graph, GraphBuilder, Node, write_bytes
-from signbit.layers import BinaryConv2d, BinaryLinear, ChannelLayerNorm2d
+from signbit.layers import BinaryConv2d, BinaryLinear, ChannelLayerNorm
 from signbit.runtime import Session, reference
 from signbit.transforms import ChannelScale, ChannelThreshold
 
@@ -30,7 +30,7 @@ def lived_in(model: nn.Module, images: Tensor, seed: int = 0, *, passes: int = 3
 
     with torch.no_grad():
         for module in model.modules():
-            if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d | ChannelLayerNorm2d):
+            if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d | ChannelLayerNorm):
                 draw(module.weight)
                 draw(module.bias)
                 if module.weight is not None:

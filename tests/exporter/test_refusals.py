@@ -70,7 +70,7 @@ REFUSED = [
     (nn.Sequential(nn.MaxPool2d(4, ceil_mode=True)), r"^0: MaxPool2d with ceil_mode"),
     (nn.Sequential(nn.AdaptiveAvgPool2d(4)), r"^0: AdaptiveAvgPool2d from \(6, 6\) to \(4, 4\)"),
     (nn.Sequential(nn.Linear(6, 5)), r"^0: Linear on an image cannot be exported; flatten it first"),
-    (nn.Sequential(nn.LayerNorm(6)), r"^0: LayerNorm over \[6\] of an image of 4 channels .* ChannelLayerNorm2d"),
+    (nn.Sequential(nn.LayerNorm(6)), r"^0: LayerNorm over \[6\] of an image of 4 channels .* ChannelLayerNorm"),
     (nn.Sequential(nn.LayerNorm([4, 6, 6])), r"^0: LayerNorm over \[4, 6, 6\]"),
     (nn.Sequential(SignClip(), nn.Sigmoid()), r"^1: Sigmoid reads a binarized tensor"),
     (nn.Sequential(nn.Flatten()), r"ends in a flattened image"),

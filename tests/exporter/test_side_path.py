@@ -15,7 +15,7 @@ import signbit
 from exporter.networks import assert_equal_networks, lived_in
 from signbit.binarizers import SignClip, SignEDE
 from signbit.format import DType
-from signbit.layers import BinaryConv2d, BinaryLinear, ChannelLayerNorm2d
+from signbit.layers import BinaryConv2d, BinaryLinear, ChannelLayerNorm
 from signbit.methods import create_model
 from signbit.runtime import available_isas
 from signbit.transforms import SelfDistribution, Transform, WeightSelfDistribution
@@ -124,15 +124,15 @@ def test_layer_norms() -> None:
     images = torch.randn(4, 3, 8, 8)
     sides = {"input_pipeline": SignClip(), "weight_pipeline": SignClip()}
     model = nn.Sequential(
-        nn.Conv2d(3, 65, 3), ChannelLayerNorm2d(65),
+        nn.Conv2d(3, 65, 3), ChannelLayerNorm(65),
         BinaryConv2d(65, 6, 3, padding=1, **{name: nn.Sequential(part) for name, part in sides.items()}),
-        nn.MaxPool2d(2), ChannelLayerNorm2d(6, eps=1.0), nn.Hardtanh(), nn.Flatten(), nn.LayerNorm(54),
+        nn.MaxPool2d(2), ChannelLayerNorm(6, eps=1.0), nn.Hardtanh(), nn.Flatten(), nn.LayerNorm(54),
         BinaryLinear(54, 9, **{name: nn.Sequential(part) for name, part in sides.items()}),
         nn.LayerNorm(9, elementwise_affine=False), nn.LayerNorm(9, bias=False),
     )  # fmt: skip
     with torch.no_grad():
         for norm in model:
-            for parameter in norm.parameters() if isinstance(norm, nn.LayerNorm | ChannelLayerNorm2d) else ():
+            for parameter in norm.parameters() if isinstance(norm, nn.LayerNorm | ChannelLayerNorm) else ():
                 nn.init.normal_(parameter)
     graph = assert_equal_networks(model, images)
     operations = [node.op for node in graph.nodes]
@@ -146,7 +146,7 @@ def test_the_report_names_the_side_path(isa: str, tmp_path: Path, monkeypatch: p
     monkeypatch.setenv("SIGNBIT_ISA", isa)
     torch.manual_seed(5)
     images = torch.randn(4, 3, 8, 7)
-    model = lived_in(nn.Sequential(Block(16, Shift(16, FORMS["index"])), ChannelLayerNorm2d(4)), images)
+    model = lived_in(nn.Sequential(Block(16, Shift(16, FORMS["index"])), ChannelLayerNorm(4)), images)
     report = signbit.export(model, images, tmp_path / "model.sbn")
     rows = {row.name: row for row in report.layers}
     assert rows["0.conv"].reason == (

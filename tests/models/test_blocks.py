@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from signbit.errors import ConfigError, ShapeError
-from signbit.layers import ChannelLayerNorm2d, LayerFactory, float_layers
+from signbit.layers import ChannelLayerNorm, LayerFactory, float_layers
 from signbit.models.residual import BasicBlock, BlockDesign, Bottleneck
 from signbit.models.resnet import resnet18
 from signbit.models.shortcut import DOWNSAMPLES, shortcut
@@ -143,16 +143,16 @@ def test_scales_of_the_blocks_norms_start_where_they_are_told() -> None:
 def test_channel_layer_norm(shape: tuple[int, ...]) -> None:
     torch.manual_seed(3)
     x = torch.randn(shape, dtype=torch.float64, requires_grad=True)
-    norm = ChannelLayerNorm2d(5, eps=1e-3).double()
+    norm = ChannelLayerNorm(5, eps=1e-3).double()
     nn.init.normal_(norm.weight)
     nn.init.normal_(norm.bias)
     expected = F.layer_norm(x.movedim(1, -1), (5,), norm.weight, norm.bias, 1e-3).movedim(-1, 1)
     torch.testing.assert_close(norm(x), expected)
     assert torch.autograd.gradcheck(norm, x)
     torch.testing.assert_close(norm.eval()(x), expected)
-    half = ChannelLayerNorm2d(5).to(torch.bfloat16)(x.to(torch.bfloat16))
+    half = ChannelLayerNorm(5).to(torch.bfloat16)(x.to(torch.bfloat16))
     assert half.dtype is torch.bfloat16
-    torch.testing.assert_close(half.double(), ChannelLayerNorm2d(5).double()(x), rtol=0.02, atol=0.02)
+    torch.testing.assert_close(half.double(), ChannelLayerNorm(5).double()(x), rtol=0.02, atol=0.02)
 
 
 @pytest.mark.parametrize("shape", [(64, 128, 3, 3), (64, 128)])
@@ -160,7 +160,7 @@ def test_a_whole_number_that_equals_the_mean_gives_the_bias(shape: tuple[int, ..
     torch.manual_seed(4)
     x = 2.0 * torch.randint(-20, 20, shape)
     x[:, -1] -= x.sum(1) % 256  # a multiple of twice the channels: an even mean
-    y = ChannelLayerNorm2d(128)(x)
+    y = ChannelLayerNorm(128)(x)
     exact = 128 * x.long() - x.long().sum(1, keepdim=True)
     assert (exact == 0).sum() > 100
     assert torch.equal(y.sign(), exact.sign().float())
@@ -169,7 +169,7 @@ def test_a_whole_number_that_equals_the_mean_gives_the_bias(shape: tuple[int, ..
 def test_channel_layer_norm_refuses() -> None:
     for channels, eps in ((0, 1e-3), (3, 0.0), (3, float("nan"))):
         with pytest.raises(ConfigError, match="channels >= 1 and eps > 0"):
-            ChannelLayerNorm2d(channels, eps=eps)
+            ChannelLayerNorm(channels, eps=eps)
     for shape in ((2, 4, 3, 3), (2, 3, 3)):
         with pytest.raises(ShapeError, match=r"takes \[N, 3, H, W\] or \[N, 3\]; got"):
-            ChannelLayerNorm2d(3)(torch.zeros(shape))
+            ChannelLayerNorm(3)(torch.zeros(shape))

@@ -9,7 +9,7 @@ from models_at_hand import VARIANTS, binary, built
 from torch import nn
 
 from signbit.exporter import lower_model
-from signbit.layers import BinaryConv2d, BinaryLinear, ChannelLayerNorm2d, LayerFactory, float_layers
+from signbit.layers import BinaryConv2d, BinaryLinear, ChannelLayerNorm, LayerFactory, float_layers
 from signbit.runtime import reference
 
 
@@ -19,7 +19,7 @@ def test_reference_agrees_with_torch(key: str, layers: LayerFactory) -> None:
     model, size = built(key, layers)
     images = torch.randn(4, *size[1:])
     for norm in model.modules():
-        if isinstance(norm, nn.BatchNorm1d | nn.BatchNorm2d | ChannelLayerNorm2d):
+        if isinstance(norm, nn.BatchNorm1d | nn.BatchNorm2d | ChannelLayerNorm):
             nn.init.normal_(norm.bias)
             if norm.weight is not None:
                 nn.init.normal_(norm.weight)

@@ -10,7 +10,7 @@ from models_at_hand import SHIPPED, VARIANTS, binary, built, narrow
 from torch import Tensor, fx, nn
 
 from signbit.errors import ConfigError
-from signbit.layers import BinaryConv2d, BinaryLinear, ChannelLayerNorm2d, LayerFactory, SubsamplePad, float_layers
+from signbit.layers import BinaryConv2d, BinaryLinear, ChannelLayerNorm, LayerFactory, SubsamplePad, float_layers
 from signbit.models import MODELS
 from signbit.roles import Role, parameter_roles
 
@@ -47,7 +47,7 @@ def shipped(name: str, size: tuple[int, ...] | None = None, classes: int = 10, *
 
 class Leaves(fx.Tracer):
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
-        ours = isinstance(m, BinaryConv2d | BinaryLinear | SubsamplePad | ChannelLayerNorm2d)
+        ours = isinstance(m, BinaryConv2d | BinaryLinear | SubsamplePad | ChannelLayerNorm)
         return ours or super().is_leaf_module(m, module_qualified_name)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -43,3 +43,15 @@ def step(x: Tensor) -> Tensor:
     tensor([0., 0., 0., 1.])
     """
     return torch.gt(x, 0, out=torch.empty_like(x))
+
+
+class SignFunction(torch.autograd.Function):
+    """The sign, which keeps its input for the surrogate gradient that a subclass gives it as ``backward``."""
+
+    @staticmethod
+    def forward(x: Tensor) -> Tensor:
+        return sign(x)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor], output: Tensor) -> None:  # noqa: ARG004
+        ctx.save_for_backward(*inputs)

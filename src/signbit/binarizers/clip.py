@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from signbit.alphabet import Alphabet
-from signbit.binarizers.base import Binarizer, sign
+from signbit.binarizers.base import Binarizer, SignFunction
 
 
 class SignClip(Binarizer):
@@ -42,15 +42,7 @@ def _just_above_one(dtype: torch.dtype) -> float:
     return 1.0 + torch.finfo(torch.promote_types(dtype, torch.float32)).eps
 
 
-class _SignClip(torch.autograd.Function):
-    @staticmethod
-    def forward(x: Tensor) -> Tensor:
-        return sign(x)
-
-    @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Tensor], output: Tensor) -> None:  # noqa: ARG004
-        ctx.save_for_backward(*inputs)
-
+class _SignClip(SignFunction):
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> Tensor:
         (x,) = ctx.saved_tensors

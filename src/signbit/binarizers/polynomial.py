@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from signbit.alphabet import Alphabet
-from signbit.binarizers.base import Binarizer, sign
+from signbit.binarizers.base import Binarizer, SignFunction
 
 
 class SignPolynomial(Binarizer):
@@ -33,15 +33,7 @@ class SignPolynomial(Binarizer):
         return result
 
 
-class _SignPolynomial(torch.autograd.Function):
-    @staticmethod
-    def forward(x: Tensor) -> Tensor:
-        return sign(x)
-
-    @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Tensor], output: Tensor) -> None:  # noqa: ARG004
-        ctx.save_for_backward(*inputs)
-
+class _SignPolynomial(SignFunction):
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> Tensor:
         (x,) = ctx.saved_tensors

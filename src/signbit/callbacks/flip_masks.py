@@ -18,7 +18,6 @@ from signbit.errors import ConfigError
 from signbit.optimizers.sfao import (
     FlipAware,
     can_flip_soon,
-    clamp_bound,
     decoupled_decay,
     find_flip_aware,
     largest_step,
@@ -206,7 +205,7 @@ class FlipMasks(Callback):  # type: ignore[misc]
                 torch.stack([mask.to(weight.device) for mask in recent]).any(0),
                 rule=self._rule,
                 movement=movement,
-                bound=clamp_bound(group),
+                bound=group.get("bound"),
                 reach=out_of_reach(weight, **bounds),
             )
 

@@ -21,7 +21,7 @@ from signbit.exporter.symbol import Order, Symbol
 from signbit.exporter.trace import evaluating, trace
 from signbit.exporter.weights import binary_layer, check_evaluation, check_layer, float_layer, folds
 from signbit.format import Graph, RuleError
-from signbit.layers import BinaryConv2d, BinaryLinear
+from signbit.layers import BinaryConv2d, BinaryLayer, BinaryLinear
 
 
 @dataclass(frozen=True)
@@ -133,7 +133,7 @@ class _Walk:
         if isinstance(module, Binarizer):
             self._emit.note_fate(where, "bits: its gradient's settings serve training alone")
             return replace(x, alphabet=module.alphabet)
-        if isinstance(module, BinaryConv2d | BinaryLinear):
+        if isinstance(module, BinaryLayer):
             return self._binary_layer(module, x, where)
         if isinstance(module, nn.Conv2d | nn.Linear):
             return self._float_layer(node, module, x, where)
@@ -149,7 +149,7 @@ class _Walk:
             raise ExportError(f"{where}: {type(module).__name__} reads a binarized tensor; put it before the binarizer")
         return rule(module, x, self._emit, where)
 
-    def _binary_layer(self, layer: BinaryConv2d | BinaryLinear, x: Symbol, where: str) -> Symbol:
+    def _binary_layer(self, layer: BinaryLayer, x: Symbol, where: str) -> Symbol:
         """Input pipeline, operation, scales; the parts of a linear layer see images of one pixel."""
         check_evaluation(layer, where)
         sent = self._inside(layer.input_pipeline, f"{where}.input_pipeline", replace(x, rank=4))
@@ -206,7 +206,7 @@ class _Walk:
             tensors = [a for a in user.args if isinstance(a, fx.Node) and a.op != "get_attr"]
             return user.target in ADDITIONS and len(tensors) == len(user.args)
         module = self._root.get_submodule(str(user.target))
-        if isinstance(module, BinaryConv2d | BinaryLinear):
+        if isinstance(module, BinaryLayer):
             return len(module.input_pipeline) == 0 or not folds(module.input_pipeline)
         if _rule(PENDING_RULES, module) is PENDING_RULES[nn.Identity]:
             return any(map(self._wants_real, user.users))

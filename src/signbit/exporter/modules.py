@@ -17,7 +17,7 @@ from signbit.exporter import fold
 from signbit.exporter.emit import Emitter
 from signbit.exporter.symbol import Symbol
 from signbit.format import SPATIAL, Blob
-from signbit.layers import ChannelLayerNorm2d, SubsamplePad
+from signbit.layers import ChannelLayerNorm, SubsamplePad
 
 Rule = Callable[[Any, Symbol, Emitter, str], Symbol]
 """(module, its input, emitter, path) -> its output."""
@@ -132,14 +132,14 @@ def _sigmoid(_module: nn.Sigmoid, x: Symbol, emit: Emitter, path: str) -> Symbol
     return replace(x, base=node, pending=())
 
 
-def _channel_layer_norm(module: ChannelLayerNorm2d, x: Symbol, emit: Emitter, path: str) -> Symbol:
+def _channel_layer_norm(module: ChannelLayerNorm, x: Symbol, emit: Emitter, path: str) -> Symbol:
     return _normalized(x, module.weight, module.bias, module.eps, emit, path)
 
 
 def _layer_norm(module: nn.LayerNorm, x: Symbol, emit: Emitter, path: str) -> Symbol:
     channels = x.vector and tuple(module.normalized_shape) == x.shape[2:]
     what = f"over {list(module.normalized_shape)} of {'a vector' if x.vector else 'an image'} of {x.shape[2]} channels"
-    require(channels, path, module, what, "normalize all channels of a vector, or use ChannelLayerNorm2d on an image")
+    require(channels, path, module, what, "normalize all channels of a vector, or use ChannelLayerNorm on an image")
     return _normalized(x, module.weight, module.bias, module.eps, emit, path)
 
 
@@ -202,6 +202,6 @@ REAL_RULES: dict[type[nn.Module], Rule] = {
     SubsamplePad: _subsample_pad,
     nn.Sigmoid: _sigmoid,
     nn.LayerNorm: _layer_norm,
-    ChannelLayerNorm2d: _channel_layer_norm,
+    ChannelLayerNorm: _channel_layer_norm,
 }
 """Modules that read real numbers."""

@@ -12,9 +12,9 @@ from torch import nn
 from signbit.exporter.lower import Lowered
 from signbit.exporter.verify import ROUNDING, Verification
 from signbit.format import Bits, Node
-from signbit.layers import BinaryConv2d, BinaryLinear
+from signbit.layers import BinaryLayer
 
-WEIGHTED = (BinaryConv2d, BinaryLinear, nn.Conv2d, nn.Linear)
+WEIGHTED = (BinaryLayer, nn.Conv2d, nn.Linear)
 """The layers that are counted as packed or float; norms and the like are listed but not counted."""
 
 
@@ -127,7 +127,7 @@ def make_report(
     rows = []
     for name, module in modules.items():
         fates = _fates(name, lowered.fates, calls)
-        packed = isinstance(module, BinaryConv2d | BinaryLinear) and bool(fates)
+        packed = isinstance(module, BinaryLayer) and bool(fates)
         reason = "; ".join(fates) or "not used by the network"
         weighted = isinstance(module, WEIGHTED)
         rows.append(

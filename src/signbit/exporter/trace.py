@@ -11,9 +11,9 @@ from torch import fx, nn
 
 from signbit.binarizers import Binarizer
 from signbit.errors import ExportError
-from signbit.layers import BinaryConv2d, BinaryLinear, ChannelLayerNorm2d, SubsamplePad
+from signbit.layers import BinaryLayer, ChannelLayerNorm, SubsamplePad
 
-LEAVES = (BinaryConv2d, BinaryLinear, ChannelLayerNorm2d, SubsamplePad, Binarizer)
+LEAVES = (BinaryLayer, ChannelLayerNorm, SubsamplePad, Binarizer)
 """Modules of signbit that are lowered as a whole; modules of ``torch.nn`` are too, all others are looked into."""
 
 

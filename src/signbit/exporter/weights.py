@@ -13,11 +13,11 @@ from signbit.exporter.emit import Emitter
 from signbit.exporter.modules import Array, array, require, spatial
 from signbit.exporter.symbol import Order, Symbol
 from signbit.format import Bits, Blob
-from signbit.layers import BinaryConv2d, BinaryLinear
+from signbit.layers import BinaryConv2d, BinaryLayer
 from signbit.transforms import TRANSFORMS, QuantizeActivation, QuantizeWeight, Transform
 
 
-def binary_layer(layer: BinaryConv2d | BinaryLinear, x: Symbol, emit: Emitter, path: str) -> Symbol:
+def binary_layer(layer: BinaryLayer, x: Symbol, emit: Emitter, path: str) -> Symbol:
     """A layer with -1/+1 weights; ``x`` is what its input pipeline produced, bits or real numbers."""
     weight = _filters(array(layer.binary_weight(), path), x)
     if not np.isin(weight, (-1.0, 1.0)).all():
@@ -42,7 +42,7 @@ def binary_layer(layer: BinaryConv2d | BinaryLinear, x: Symbol, emit: Emitter, p
     return Symbol(node, emit.builder.value(node).shape, rank=4 if convolution else 2)
 
 
-def check_evaluation(layer: BinaryConv2d | BinaryLinear, path: str) -> None:
+def check_evaluation(layer: BinaryLayer, path: str) -> None:
     """What evaluates on the grid of the present training step has no counterpart in a file, which holds plain signs."""
     for part in (*layer.input_pipeline, *layer.weight_pipeline):
         if isinstance(part, QuantizeActivation | QuantizeWeight) and part.eval_bits is not None:
@@ -58,7 +58,7 @@ def folds(pipeline: nn.Sequential) -> bool:
     return all(part.folds for part in pipeline if isinstance(part, Transform))
 
 
-def _side_path(layer: BinaryConv2d | BinaryLinear) -> str:
+def _side_path(layer: BinaryLayer) -> str:
     """What the report says of transforms that have to be computed for every image."""
     names = {entry.target: entry.name for entry in TRANSFORMS}
     parts = [part for part in layer.input_pipeline if isinstance(part, Transform) and not part.folds]

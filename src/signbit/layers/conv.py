@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-import torch
+from typing import TYPE_CHECKING
+
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from signbit.errors import ConfigError, ShapeError
 from signbit.layers.partial_gradient import partial_conv2d
-from signbit.layers.pipeline import check_weight, final_binarizer, initialize_weight
-from signbit.roles import Role
+from signbit.layers.pipeline import BinaryLayer, Parts, final_binarizer
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 Pair = tuple[int, int]
 
 
-class BinaryConv2d(nn.Module):
+class BinaryConv2d(BinaryLayer):
     """2-D convolution (cross-correlation) of a binarized input with binary weights.
 
     Forward: ``y = filter_scale(weight) * output_scale(conv2d(pad(input_pipeline(x)), weight_pipeline(weight)))``.
@@ -28,16 +31,14 @@ class BinaryConv2d(nn.Module):
     groups : >= 1; 1 by default.
     pad_value : what a padded tap holds, put there after binarization. 0 by default (adds nothing); -1 or +1 with
         the alphabet {-1,+1}, 1 with {0,1}.
-    input_pipeline : modules ending in a Binarizer; None or empty for a real input with binary weights.
-    weight_pipeline : modules ending in a {-1,+1} Binarizer; None or empty when the stored weight is already -1/+1.
-    output_scale : module applied to the result; None for none.
-    filter_scale : module from the stored weight to one factor for each filter, ``[out_channels]``; None for none.
-    weight_role : ``Role.LATENT`` (real weight, binarized in forward) or ``Role.BINARY`` (stored as -1/+1).
+    parts : ``input_pipeline``, ``weight_pipeline``, ``output_scale``, ``filter_scale``, ``weight_role``, see
+        :class:`~signbit.layers.pipeline.BinaryLayer`.
 
     Shape: ``[N, in_channels, H, W] -> [N, out_channels, H', W']`` as in ``torch.nn.Conv2d``.
 
     Errors: ConfigError for settings out of range; ShapeError for an input of another shape.
 
+    >>> import torch
     >>> from signbit.binarizers import SignClip
     >>> pipelines = {side: nn.Sequential(SignClip()) for side in ("input_pipeline", "weight_pipeline")}
     >>> conv = BinaryConv2d(3, 8, 3, padding=1, **pipelines)
@@ -56,39 +57,21 @@ class BinaryConv2d(nn.Module):
         dilation: int | Pair = 1,
         groups: int = 1,
         pad_value: float = 0.0,
-        input_pipeline: nn.Sequential | None = None,
-        weight_pipeline: nn.Sequential | None = None,
-        output_scale: nn.Module | None = None,
-        filter_scale: nn.Module | None = None,
-        weight_role: Role = Role.LATENT,
+        **parts: Unpack[Parts],
     ) -> None:
-        super().__init__()
         if groups < 1 or in_channels < 1 or out_channels < 1 or in_channels % groups or out_channels % groups:
             raise ConfigError(
                 f"BinaryConv2d: channels are positive multiples of groups; got in_channels={in_channels}, "
                 f"out_channels={out_channels}, groups={groups}"
             )
+        kernel = _pair("kernel_size", kernel_size, 1)
+        super().__init__((out_channels, in_channels // groups, *kernel), **parts)
         self.in_channels, self.out_channels, self.groups = in_channels, out_channels, groups
-        self.kernel_size = _pair("kernel_size", kernel_size, 1)
+        self.kernel_size = kernel
         self.stride = _pair("stride", stride, 1)
         self.padding = _pair("padding", padding, 0)
         self.dilation = _pair("dilation", dilation, 1)
-        self.input_pipeline = nn.Sequential() if input_pipeline is None else input_pipeline
-        self.weight_pipeline = nn.Sequential() if weight_pipeline is None else weight_pipeline
-        self.output_scale = nn.Identity() if output_scale is None else output_scale
-        self.filter_scale = filter_scale
-        self.active_filters: Tensor | None = None
-        """Indices of the filters that get a weight gradient, see ``focus_gradients``; None for all."""
         self.pad_value = _checked_pad_value(pad_value, self.input_pipeline)
-        check_weight(self.weight_pipeline, weight_role)
-        self.parameter_roles = {"weight": weight_role}
-        self.weight = nn.Parameter(torch.empty(out_channels, in_channels // groups, *self.kernel_size))
-        initialize_weight(self.weight, weight_role)
-
-    def binary_weight(self) -> Tensor:
-        """The -1/+1 weight that forward uses, ``[out_channels, in_channels / groups, kh, kw]``."""
-        weight: Tensor = self.weight_pipeline(self.weight)
-        return weight
 
     def forward(self, x: Tensor) -> Tensor:
         """Convolve ``x``."""
@@ -104,8 +87,7 @@ class BinaryConv2d(nn.Module):
             y = F.conv2d(x, weight, None, self.stride, padding, self.dilation, self.groups)
         else:
             y = partial_conv2d(x, weight, self.active_filters, self.stride, padding, self.dilation)
-        scaled: Tensor = self.output_scale(y)
-        return scaled if self.filter_scale is None else scaled * self.filter_scale(self.weight).view(-1, 1, 1)
+        return self.scaled(y)
 
     def extra_repr(self) -> str:
         """The settings, for ``print(model)``."""

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from signbit.layers.conv import BinaryConv2d, Pair
 from signbit.layers.linear import BinaryLinear
+from signbit.layers.pipeline import BinaryLayer
 from signbit.roles import Role
 
 if TYPE_CHECKING:
@@ -104,7 +105,7 @@ def binary_layers(
             "weight_role": weight_role,
         }
 
-    def initialized(layer: BinaryConv2d | BinaryLinear) -> nn.Module:
+    def initialized(layer: BinaryLayer) -> nn.Module:
         if initialize is not None:
             with torch.no_grad():
                 initialize(layer.weight)

@@ -6,8 +6,7 @@ from collections.abc import Mapping
 
 from torch import Tensor, nn
 
-from signbit.layers.conv import BinaryConv2d
-from signbit.layers.linear import BinaryLinear
+from signbit.layers.pipeline import BinaryLayer
 
 
 def focus_gradients(network: nn.Module, masks: Mapping[nn.Parameter, Tensor]) -> None:
@@ -16,6 +15,6 @@ def focus_gradients(network: nn.Module, masks: Mapping[nn.Parameter, Tensor]) ->
     Convolutions in groups always compute all.
     """
     for layer in network.modules():
-        if isinstance(layer, BinaryConv2d | BinaryLinear):
+        if isinstance(layer, BinaryLayer):
             mask = masks.get(layer.weight)
             layer.active_filters = None if mask is None or bool(mask.all()) else mask.nonzero().flatten()

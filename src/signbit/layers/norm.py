@@ -22,7 +22,7 @@ def shift_batch_norm1d(features: int, *, momentum: float = 0.1, eps: float = 1e-
     return norm
 
 
-class ChannelLayerNorm2d(nn.Module):
+class ChannelLayerNorm(nn.Module):
     """Normalizes the channels of every position of every image by their own mean and variance.
 
     Forward: ``y = (x - mean) / sqrt(var + eps) * weight[c] + bias[c]``, mean and (biased) variance over the channels.
@@ -38,14 +38,14 @@ class ChannelLayerNorm2d(nn.Module):
 
     Reference: Ba, Kiros, Hinton, "Layer Normalization", 2016.
 
-    >>> ChannelLayerNorm2d(2, eps=1e-12)(torch.tensor([3.0, 7.0]).view(1, 2, 1, 1)).flatten().tolist()
+    >>> ChannelLayerNorm(2, eps=1e-12)(torch.tensor([3.0, 7.0]).view(1, 2, 1, 1)).flatten().tolist()
     [-1.0, 1.0]
     """
 
     def __init__(self, channels: int, *, eps: float = 1e-3) -> None:
         super().__init__()
         if channels < 1 or not eps > 0:
-            raise ConfigError(f"ChannelLayerNorm2d: channels >= 1 and eps > 0; got {channels}, {eps}")
+            raise ConfigError(f"ChannelLayerNorm: channels >= 1 and eps > 0; got {channels}, {eps}")
         self.channels, self.eps = channels, eps
         self.weight, self.bias = nn.Parameter(torch.ones(channels)), nn.Parameter(torch.zeros(channels))
 
@@ -53,7 +53,7 @@ class ChannelLayerNorm2d(nn.Module):
         """Normalize ``x``."""
         if x.dim() not in (2, 4) or x.shape[1] != self.channels:
             raise ShapeError(
-                f"ChannelLayerNorm2d takes [N, {self.channels}, H, W] or [N, {self.channels}]; got {list(x.shape)}"
+                f"ChannelLayerNorm takes [N, {self.channels}, H, W] or [N, {self.channels}]; got {list(x.shape)}"
             )
         per_channel = (self.channels, 1, 1) if x.dim() == 4 else (self.channels,)
         exact = x.to(torch.promote_types(x.dtype, torch.float32))

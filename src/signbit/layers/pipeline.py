@@ -1,6 +1,8 @@
-"""The rules that the pipelines of a binary layer keep, and the first value of its weight."""
+"""What binary layers have in common: their parts, the rules that pipelines keep, and the first value of a weight."""
 
 from __future__ import annotations
+
+from typing import TypedDict
 
 import torch
 from torch import Tensor, nn
@@ -9,6 +11,65 @@ from signbit.alphabet import Alphabet
 from signbit.binarizers import Binarizer, sign
 from signbit.errors import ConfigError
 from signbit.roles import Role
+
+
+class Parts(TypedDict, total=False):
+    """The parts of a binary layer besides its operation; see :class:`BinaryLayer`."""
+
+    input_pipeline: nn.Sequential | None
+    weight_pipeline: nn.Sequential | None
+    output_scale: nn.Module | None
+    filter_scale: nn.Module | None
+    weight_role: Role
+
+
+class BinaryLayer(nn.Module):
+    """Base of the binary layers: ``y = filter_scale(weight) * output_scale(op(input_pipeline(x), binary_weight()))``.
+
+    Parameters
+    ----------
+    shape : of the weight, output channels first.
+    input_pipeline : modules ending in a Binarizer; None or empty for a real input with binary weights.
+    weight_pipeline : modules ending in a {-1,+1} Binarizer; None or empty when the stored weight is already -1/+1.
+    output_scale : module applied to the result; None for none.
+    filter_scale : module from the stored weight to one factor for each filter, ``[out_channels]``; None for none.
+    weight_role : ``Role.LATENT`` (real weight, binarized in forward) or ``Role.BINARY`` (stored as -1/+1).
+
+    Errors: ConfigError for parts that do not fit together.
+    """
+
+    def __init__(
+        self,
+        shape: tuple[int, ...],
+        *,
+        input_pipeline: nn.Sequential | None = None,
+        weight_pipeline: nn.Sequential | None = None,
+        output_scale: nn.Module | None = None,
+        filter_scale: nn.Module | None = None,
+        weight_role: Role = Role.LATENT,
+    ) -> None:
+        super().__init__()
+        self.input_pipeline = nn.Sequential() if input_pipeline is None else input_pipeline
+        self.weight_pipeline = nn.Sequential() if weight_pipeline is None else weight_pipeline
+        self.output_scale = nn.Identity() if output_scale is None else output_scale
+        self.filter_scale = filter_scale
+        self.active_filters: Tensor | None = None
+        """Indices of the filters that get a weight gradient, see ``focus_gradients``; None for all."""
+        final_binarizer(self.input_pipeline, "input_pipeline")
+        check_weight(self.weight_pipeline, weight_role)
+        self.parameter_roles = {"weight": weight_role}
+        self.weight = nn.Parameter(torch.empty(shape))
+        initialize_weight(self.weight, weight_role)
+
+    def binary_weight(self) -> Tensor:
+        """The -1/+1 weight that forward uses, of the shape of ``weight``."""
+        weight: Tensor = self.weight_pipeline(self.weight)
+        return weight
+
+    def scaled(self, y: Tensor) -> Tensor:
+        """The result ``[N, out_channels, H, W]`` of the operation, by both scales."""
+        result: Tensor = self.output_scale(y)
+        return result if self.filter_scale is None else result * self.filter_scale(self.weight).view(-1, 1, 1)
 
 
 def final_binarizer(pipeline: nn.Sequential, where: str) -> Binarizer | None:

@@ -8,7 +8,7 @@ from typing import Literal
 
 from torch import Tensor, flatten, nn
 
-from signbit.layers import ChannelLayerNorm2d, LayerFactory, shift_batch_norm1d, shift_batch_norm2d
+from signbit.layers import ChannelLayerNorm, LayerFactory, shift_batch_norm1d, shift_batch_norm2d
 from signbit.models.inputs import InputSize, check_choice, checked_input_size
 
 MOMENTUM = 0.01
@@ -19,11 +19,11 @@ Norm = Literal["batch", "layer"]
 
 NORMS_2D: dict[str, Callable[[int], nn.Module]] = {
     "batch": partial(shift_batch_norm2d, momentum=MOMENTUM, eps=EPS),
-    "layer": partial(ChannelLayerNorm2d, eps=EPS),
+    "layer": partial(ChannelLayerNorm, eps=EPS),
 }
 NORMS_1D: dict[str, Callable[[int], nn.Module]] = {
     "batch": partial(shift_batch_norm1d, momentum=MOMENTUM, eps=EPS),
-    "layer": partial(ChannelLayerNorm2d, eps=EPS),
+    "layer": partial(ChannelLayerNorm, eps=EPS),
 }
 
 

@@ -103,12 +103,6 @@ def decoupled_decay(group: Mapping[str, Any]) -> float:
     return float(group["weight_decay"]) if group.get("decoupled_weight_decay") else 0.0
 
 
-def clamp_bound(group: Mapping[str, Any]) -> float | None:
-    """Where :class:`~signbit.optimizers.Clamped` clamps the weights of a group; None if it does not."""
-    bound: float | None = group.get("bound")
-    return bound
-
-
 class FlipAware(JoinedOptimizer):
     """Steps another optimizer of latent weights, except for weights that rest.
 
@@ -157,7 +151,7 @@ class FlipAware(JoinedOptimizer):
 
     def _drop_no_ops(self) -> None:
         for group in self.param_groups:
-            bound = clamp_bound(group)
+            bound = group.get("bound")
             if bound is None or group["momentum"] or group["maximize"]:
                 continue
             for weight in group["params"]:
