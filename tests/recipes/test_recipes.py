@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 from signbit.data import DATASETS, Dataset, Split
 from signbit.errors import ConfigError
+from signbit.layers import BinaryLayer
 from signbit.methods import METHODS, RunInfo, create_model, create_optimizer, resolve
 from signbit.recipes import find, names
 from signbit.schedules import Linear, Staircase
@@ -96,6 +99,22 @@ def test_studies_move_one_rate_at_a_time() -> None:
         moved = with_schedules(config.optimizer, 350, 1)
         assert {name for name in still if moved[name] != still[name]} == {rate}
         assert moved[rate] == Staircase(still[rate], 0.1, 100)
+
+
+def test_sfao_and_what_it_saves_on_differ_by_the_method_alone() -> None:
+    ours, theirs = (RunConfig.from_yaml(find(f"cifar10/vgg-small-{method}")) for method in ("sfao", "ste"))
+    assert replace(ours, method="ste") == theirs
+    assert resolve(ours.method).defaults == resolve(theirs.method).defaults
+
+
+def test_si_bnn_stands_behind_a_batch_norm() -> None:
+    for run in ("resnet18-si-bnn", "vgg-small-si-bnn"):
+        config = RunConfig.from_yaml(find(f"cifar10/{run}"))
+        with torch.device("meta"):
+            network = create_model(config.model, method="si-bnn", num_classes=10, **config.model_options)
+        modules = [m for m in network.modules() if isinstance(m, BinaryLayer | nn.BatchNorm2d | nn.Hardtanh)]
+        before = [type(a) for a, b in pairwise(modules) if isinstance(b, BinaryLayer)]
+        assert set(before) == {nn.BatchNorm2d}
 
 
 @pytest.mark.parametrize(
