@@ -26,7 +26,7 @@ from signbit.methods.method import (
     UpdateRule,
     Weights,
 )
-from signbit.methods.options import refuse_unknown
+from signbit.methods.options import refuse_mistyped, refuse_unknown
 from signbit.methods.pairings import pairing
 from signbit.methods.parts import clamped
 from signbit.methods.ste import ste
@@ -127,10 +127,12 @@ def _records(name: str, options: Mapping[str, object]) -> list[Method]:
             raise IncompatibleMethods(f"{a!r} and {b!r} cannot be combined: {reason}")
     known = {part: tuple(inspect.signature(build).parameters) for part, build in builders.items()}
     refuse_unknown(f"method {name!r}", options, {option for its in known.values() for option in its})
-    return [
-        build(**{option: value for option, value in options.items() if option in known[part]})
-        for part, build in builders.items()
-    ]
+    records = []
+    for part, build in builders.items():
+        its = {option: value for option, value in options.items() if option in known[part]}
+        refuse_mistyped(f"method {part!r}", build, its)
+        records.append(build(**its))
+    return records
 
 
 def _joined(name: str, records: list[Method]) -> Composition:

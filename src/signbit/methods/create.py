@@ -10,7 +10,7 @@ from torch.optim import Optimizer
 
 from signbit.errors import ConfigError
 from signbit.methods.compose import resolve
-from signbit.methods.options import refuse_unknown
+from signbit.methods.options import refuse_mistyped, refuse_unknown
 from signbit.models import MODELS, InputSize
 from signbit.optimizers import Composite, check_claims, parameters_by_role
 
@@ -51,6 +51,7 @@ def create_model(
         name for name in inspect.signature(build).parameters if name not in ("layers", "num_classes", "input_size")
     ]
     refuse_unknown(f"model {model!r}", settings, known)
+    refuse_mistyped(f"model {model!r}", build, settings)
     if input_size is not None:
         settings["input_size"] = input_size
     return build(layers, num_classes=num_classes, **settings)

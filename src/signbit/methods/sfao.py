@@ -34,7 +34,7 @@ Freezing layers by their sign flip rate is also the subject of a pending patent 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from torch import nn
 
@@ -45,8 +45,6 @@ from signbit.roles import Role
 
 if TYPE_CHECKING:
     from lightning.pytorch import Callback
-
-    from signbit.callbacks.flip_masks import Granularity
 
 
 def sfao(
@@ -59,7 +57,7 @@ def sfao(
     quantile: float = 1.0,
     history: int = 1,
     refresh: int = 5,
-    granularity: Granularity = "filter",
+    granularity: Literal["weight", "filter"] = "filter",
     tolerance: float = 0.0,
     freeze: bool = True,
     stop: bool = True,
