@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import copy
-import pickle
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -15,13 +14,13 @@ from torch.nn import functional as F
 from torch.optim.lr_scheduler import OneCycleLR
 
 import signbit
+from signbit.binarizers import SignIdentity
 from signbit.errors import ConfigError, UnknownNameError
 from signbit.methods import METHODS, create_model, create_optimizer, resolve
 from signbit.models import MODELS
 from signbit.optimizers import Bop2ndOrder, Composite
 from signbit.roles import Role, parameter_roles
-
-BINARY = [name for name in METHODS.names() if name != "float"]
+from signbit.testing import check_method
 
 LEFT_AFTER_TWENTY_STEPS = {
     "float": 0.15, "ste": 0.2, "bop": 0.6, "bop2nd": 0.35, "sfao": 0.2, "si-bnn": 0.55, "sd-bnn": 0.92, "cyclebnn": 0.7,
@@ -55,10 +54,10 @@ def test_roles_and_owners(model: str, method: str) -> None:
 
 
 @pytest.mark.parametrize("method", METHODS.names())
-def test_twenty_steps_lower_the_loss_and_keep_the_alphabet(method: str) -> None:
+def test_twenty_steps_lower_the_loss(method: str) -> None:
     x, y, _, _ = digits()
-    net, assembled = tiny(method), resolve(method)
-    rate = max(1e-2, assembled.defaults.learning_rate)
+    net = tiny(method)
+    rate = max(1e-2, resolve(method).defaults.learning_rate)
     optimizer = create_optimizer(net, method=method, total_steps=20, lr=rate)
     losses = []
     for _ in range(20):
@@ -68,13 +67,6 @@ def test_twenty_steps_lower_the_loss_and_keep_the_alphabet(method: str) -> None:
         optimizer.step()
         losses.append(loss.item())
     assert np.mean(losses[-3:]) < LEFT_AFTER_TWENTY_STEPS[method] * losses[0]
-    for name, parameter in net.named_parameters():
-        if parameter_roles(net)[name] is Role.BINARY:
-            assert bool((parameter.abs() == 1).all())
-        if parameter_roles(net)[name] is Role.LATENT and assembled.weights.clamp is not None:
-            assert bool((parameter.abs() <= assembled.weights.clamp).all())
-    if method in BINARY:
-        assert set(net.body[0].binary_weight().unique().tolist()) == {-1, 1}
 
 
 def test_ste_reads_digits() -> None:
@@ -151,16 +143,40 @@ def test_errors_say_what_is_allowed(call: Any, error: type[Exception], message: 
 
 
 @pytest.mark.parametrize("method", METHODS.names())
-def test_models_can_be_copied_pickled_and_rebuilt(method: str) -> None:
-    net, x = tiny(method).eval(), torch.randn(2, 1, 8, 8)
-    rebuilt = create_model("convnet-tiny", method=method, num_classes=10, input_size=(1, 1, 8, 8), width=8).eval()
-    rebuilt.load_state_dict(net.state_dict())
-    for other in (copy.deepcopy(net), pickle.loads(pickle.dumps(net)), rebuilt):
-        assert torch.equal(other(x), net(x))
+def test_conforms(method: str) -> None:
+    check_method(method)
 
 
-def test_the_same_seed_gives_the_same_weights() -> None:
-    assert all(torch.equal(a, b) for a, b in zip(tiny("bop").parameters(), tiny("bop").parameters(), strict=True))
+class Ternary(SignIdentity):
+    """What ``torch.sign`` does: a third symbol at zero."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x) * (x != 0)
+
+
+class Forgetful(nn.Module):
+    """Shrinks more with every call, which no checkpoint knows."""
+
+    calls = 0
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.calls += 1
+        return x / self.calls
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"activations": lambda _: Ternary()}, "body.0: activations are in PM1; got"),
+        ({"outputs": (lambda _: Forgetful(),)}, "save_and_load in the middle changes the run"),
+    ],
+)
+def test_the_suite_finds_what_is_wrong(changes: dict[str, Any], message: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    entry = METHODS["ste"]
+    broken = replace(entry.target(), **changes)
+    monkeypatch.setitem(METHODS._entries, "ste", replace(entry, target=lambda: broken))
+    with pytest.raises(AssertionError, match=message):
+        check_method("ste")
 
 
 def test_the_public_names_are_these() -> None:
