@@ -100,7 +100,8 @@ class Task(LightningModule):
         self.network = create_model(
             "convnet-tiny", method=method, num_classes=4, input_size=(1, 1, 8, 8), width=4, method_options=options
         )
-        self.optimizer = create_optimizer(self.network, method=method, method_options=options)
+        # A rate of its own: how far weights come in an epoch decides what rests here, whatever methods have as default.
+        self.optimizer = create_optimizer(self.network, method=method, method_options=options, lr=1e-2)
         self.callbacks = resolve(method, options).callbacks(self.network, RunInfo(EPOCHS, STEPS, RATE))
         self.latent = [layer.weight for layer in self.network.modules() if isinstance(layer, BinaryConv2d)]
         self.epochs: list[list[Tensor]] = []
