@@ -6,11 +6,12 @@ STAMP  := $(VENV)/.installed
 SOURCES := pyproject.toml CMakeLists.txt $(wildcard constraints/*.txt) $(shell find native -name '*.cpp' -o -name '*.h' -o -name '*.inc' -o -name 'CMakeLists.txt' 2>/dev/null)
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help setup demo test test-interop lint format clean
+.PHONY: help setup demo test test-interop bench lint format clean
 help:
 	@echo "make demo    train a binary network on digits, export it, run it natively (under a minute after set-up)"
 	@echo "make test    all tests"
 	@echo "make test-interop  the tests against ONNX Runtime and OpenVINO, which it installs"
+	@echo "make bench   inference beside OpenVINO, ONNX Runtime and torch; writes docs/results (ARGS=--quick to try it)"
 	@echo "make lint    ruff, mypy, clang-format"
 	@echo "make format  apply ruff and clang-format"
 
@@ -34,6 +35,10 @@ test: $(STAMP)
 test-interop: $(STAMP)
 	@$(PIP) --no-build-isolation -c constraints/cpu.txt -e '.[train,dev,bench]'
 	@$(BIN)/python -m pytest -n 2 tests/interop src/signbit/interop $(ARGS)
+
+bench: $(STAMP)
+	@$(PIP) --no-build-isolation -c constraints/cpu.txt -e '.[train,bench]'
+	@$(BIN)/python -m benchmarks $(ARGS)
 
 lint: $(STAMP)
 	$(BIN)/ruff check .
