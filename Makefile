@@ -34,7 +34,7 @@ test: $(STAMP)
 
 test-interop: $(STAMP)
 	@$(PIP) --no-build-isolation -c constraints/cpu.txt -e '.[train,dev,bench]'
-	@$(BIN)/python -m pytest -n 2 tests/interop src/signbit/interop $(ARGS)
+	@$(BIN)/python -m pytest -n 2 tests/interop tests/benchmarks src/signbit/interop $(ARGS)
 
 bench: $(STAMP)
 	@$(PIP) --no-build-isolation -c constraints/cpu.txt -e '.[train,bench]'

@@ -35,7 +35,9 @@ PEER_CAPS = {
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="one layer and one small network under one cap, to see that it works")
+    parser.add_argument(
+        "--quick", action="store_true", help="one layer and one small network under one cap, to see that it works"
+    )
     parser.add_argument("--out", type=Path, default=RESULTS, help=f"folder of the results (default {RESULTS})")
     parser.add_argument("--repeats", type=int, default=25, help="counted runs of each engine (default 25)")
     parser.add_argument("--threads", default="1,2", help="numbers of threads (default 1,2)")
