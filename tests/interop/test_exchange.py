@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from importlib.util import find_spec
 from pathlib import Path
+from shutil import which
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ from signbit.format import write
 from signbit.interop import FILE_TYPES, exchange
 from signbit.runtime import reference
 
-PACKAGES = {"onnx": ("onnx", "onnxruntime"), "openvino": ("openvino",)}
+PACKAGES = {"onnx": ("onnx", "onnxruntime"), "openvino": ("openvino",), "c": ()}
 
 
 @pytest.fixture(params=FILE_TYPES.names())
@@ -25,6 +26,8 @@ def kind(request: pytest.FixtureRequest) -> str:
     missing = [package for package in PACKAGES[request.param] if find_spec(package) is None]
     if missing:
         pytest.skip(f"{missing[0]} is not installed: pip install 'signbit[bench]'")
+    if request.param == "c" and not (which("cc") or which("gcc") or which("clang")):
+        pytest.skip("no C compiler")
     return str(request.param)
 
 

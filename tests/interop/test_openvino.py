@@ -14,7 +14,8 @@ from signbit.runtime import reference
 pytest.importorskip("openvino", reason="openvino is not installed: pip install 'signbit[bench]'")
 
 from signbit.interop.engines import Runner, run_openvino
-from signbit.interop.openvino_graph import OPERATIONS, packed_values, to_openvino
+from signbit.interop.one_bit import packed_values
+from signbit.interop.openvino_graph import OPERATIONS, to_openvino
 from signbit.interop.rewrite import thresholds_before_convolutions
 
 

@@ -39,7 +39,7 @@ def run(args: argparse.Namespace) -> Mapping[str, Any]:
             raise ConfigError(f"{args.source} is a file already; add --to with one of: {', '.join(FILE_TYPES.names())}")
         report, _ = _export_run(args, args.output)
         say(args, str(report))
-        return report.to_dict()
+        return dict(report.to_dict())
     FILE_TYPES[args.to]
     if args.source.is_dir():
         with TemporaryDirectory() as folder:

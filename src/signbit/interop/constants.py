@@ -17,14 +17,16 @@ def weight_bits(node: Node) -> npt.NDArray[np.bool_]:
     """Binary weights ``[O, C / groups, kh, kw]``; True is +1."""
     weight = node.blobs["weight"]
     assert isinstance(weight, Bits)
-    return np.ascontiguousarray(weight.unpack().transpose(0, 3, 1, 2))
+    ones: npt.NDArray[np.bool_] = np.ascontiguousarray(weight.unpack().transpose(0, 3, 1, 2))
+    return ones
 
 
 def weights(node: Node) -> FloatArray:
     """Weights ``[O, C / groups, kh, kw]``; bits as the numbers -1 and +1."""
     weight = node.blobs["weight"]
     if isinstance(weight, Bits):
-        return np.where(weight_bits(node), np.float32(1), np.float32(-1))
+        signs: FloatArray = np.where(weight_bits(node), np.float32(1), np.float32(-1))
+        return signs
     floats: FloatArray = np.ascontiguousarray(weight.transpose(0, 3, 1, 2), np.float32)
     return floats
 

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import ctypes
+import os
+import re
+import shutil
+import subprocess
 from collections.abc import Callable
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from signbit.errors import MissingDependencyError
+from signbit.errors import ConfigError, MissingDependencyError
 
 FloatArray = npt.NDArray[np.float32]
 Runner = Callable[[FloatArray], npt.NDArray[Any]]
@@ -70,4 +77,32 @@ def run_openvino(model: Any, threads: int, precision: str = "f32", **settings: A
         return np.asarray(request.infer([x], share_inputs=True, share_outputs=True)[0])
 
     run.request = request  # type: ignore[attr-defined]
+    return run
+
+
+def run_c(path: Path) -> Runner:
+    """A C header of :func:`signbit.interop.c_header.to_c`, compiled and loaded; takes one image.
+
+    Errors
+    ------
+    ConfigError : there is no C compiler.
+    """
+    compiler = shutil.which(os.environ.get("CC") or "cc") or shutil.which("gcc") or shutil.which("clang")
+    if compiler is None:
+        raise ConfigError("a C header is compared by compiling it, and there is no C compiler; install one or set CC")
+    header = path.read_text(encoding="utf-8")
+    found = re.search(r"#define SIGNBIT_OUTPUT_SIZE (\d+)", header)
+    assert found
+    with TemporaryDirectory() as folder:
+        source, library = Path(folder) / "model.c", Path(folder) / "model.so"
+        export = "void signbit_predict(const float* input, float* output) { predict(input, output); }\n"
+        source.write_text(header + export, encoding="utf-8")
+        subprocess.run([compiler, "-std=c99", "-O2", "-shared", "-fPIC", source, "-o", library, "-lm"], check=True)
+        predict = ctypes.CDLL(str(library)).signbit_predict
+
+    def run(x: FloatArray) -> npt.NDArray[Any]:
+        image, output = np.ascontiguousarray(x, np.float32), np.empty((1, int(found[1])), np.float32)
+        predict(ctypes.c_void_p(image.ctypes.data), ctypes.c_void_p(output.ctypes.data))
+        return output
+
     return run

@@ -12,7 +12,7 @@ import numpy as np
 from signbit.errors import ConfigError, ExportError
 from signbit.files import write_bytes_atomically
 from signbit.format import Graph, write_bytes
-from signbit.interop.engines import FloatArray, Runner, run_onnx, run_openvino
+from signbit.interop.engines import FloatArray, Runner, run_c, run_onnx, run_openvino
 from signbit.registry import Registry
 from signbit.runtime import Session
 
@@ -110,6 +110,12 @@ def _write_onnx(graph: Graph, path: Path) -> None:
     path.write_bytes(to_onnx(graph).SerializeToString())
 
 
+def _write_c(graph: Graph, path: Path) -> None:
+    from signbit.interop.c_header import to_c
+
+    path.write_text(to_c(graph), encoding="utf-8")
+
+
 def _write_openvino(graph: Graph, path: Path) -> None:
     from openvino import save_model
 
@@ -123,6 +129,11 @@ FILE_TYPES.add(
     "onnx",
     "standard operators, any batch size; binary weights as -1/+1 floats",
     FileType(".onnx", _write_onnx, lambda path: run_onnx(path.read_bytes(), threads=1)),
+)
+FILE_TYPES.add(
+    "c",
+    "one C99 header with a plain predict(), no malloc, one image at a time; comparing it takes a C compiler",
+    FileType(".h", _write_c, run_c),
 )
 FILE_TYPES.add(
     "openvino",

@@ -16,6 +16,7 @@ from signbit.alphabet import Alphabet
 from signbit.errors import MissingDependencyError
 from signbit.format import DType, Graph, Node
 from signbit.interop.constants import EXACT, comparison, pads, pair, vector, weight_bits, weights
+from signbit.interop.one_bit import packed_values
 from signbit.interop.rewrite import thresholds_before_convolutions
 
 try:
@@ -23,12 +24,6 @@ try:
     from openvino import opset1, opset13
 except ImportError:
     raise MissingDependencyError("openvino", "OpenVINO export", "bench") from None
-
-OCTET = 8
-"""Input channels of the one-bit kernel come in multiples of this; it reads the weights of other numbers wrongly."""
-
-WIDEST_PAD = 2
-"""Columns of padding on a side that the kernel takes; also no more than its output has columns."""
 
 TINY = np.finfo(np.float32).tiny
 """OpenVINO takes smaller numbers for zero, so nothing smaller separates two numbers."""
@@ -68,24 +63,6 @@ def to_openvino(graph: Graph, batch: int = 1) -> openvino.Model:
     if graph.values[graph.output].shape[:2] == (1, 1):
         output = opset13.squeeze(output, _integers(2, 3))
     return openvino.Model([output], [source], "signbit")
-
-
-def packed_values(graph: Graph) -> set[int]:
-    """The thresholds' outputs that OpenVINO can keep as bits: only convolutions for its one-bit kernel read them."""
-    kept = {
-        node.output
-        for node in graph.nodes
-        if node.op == "threshold" and graph.values[node.output].shape[2] % OCTET == 0
-    }
-    for node in graph.nodes:
-        if node.op != "binary_conv2d" or node.attributes["groups"] > 1 or _pads_are_wide(graph, node):
-            kept.difference_update(node.inputs)
-    return kept
-
-
-def _pads_are_wide(graph: Graph, node: Node) -> bool:
-    _, left, _, right = pads(node)
-    return max(left, right) > min(WIDEST_PAD, graph.values[node.output].shape[1])
 
 
 def _integers(*numbers: int) -> Any:
