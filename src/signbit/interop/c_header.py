@@ -54,7 +54,7 @@ def to_c(graph: Graph) -> str:
         _transposed(result, f"output[c * {_pixels(result)} + p] = ({where[graph.output]})[p * {result.shape[2]} + c];"),
     ]
     head = [
-        f"#define SIGNBIT_INPUT_SIZE {math.prod(source.shape)} /* {source.shape[::-1]}: channels, width, height */",
+        f"#define SIGNBIT_INPUT_SIZE {math.prod(source.shape)} /* {source.shape[2]} channels of {_pixels(source)} */",
         f"#define SIGNBIT_OUTPUT_SIZE {math.prod(result.shape)}",
     ]
     parts = ["#ifndef SIGNBIT_MODEL_H", "#define SIGNBIT_MODEL_H", _operations(), *head, "", *constants, *buffers, ""]
