@@ -6,10 +6,12 @@ STAMP  := $(VENV)/.installed
 SOURCES := pyproject.toml CMakeLists.txt $(wildcard constraints/*.txt) $(shell find native -name '*.cpp' -o -name '*.h' -o -name '*.inc' -o -name 'CMakeLists.txt' 2>/dev/null)
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help setup demo test soak lint format clean
+.PHONY: help setup demo test test-interop bench soak lint format clean
 help:
 	@echo "make demo    train a binary network on digits, export it, run it natively (under a minute after set-up)"
 	@echo "make test    all tests"
+	@echo "make test-interop  the tests against ONNX Runtime and OpenVINO, which it installs"
+	@echo "make bench   inference beside OpenVINO, ONNX Runtime and torch; writes docs/results (ARGS=--quick to try it)"
 	@echo "make soak    ten million inferences of random networks against the reference"
 	@echo "make lint    ruff, mypy, clang-format"
 	@echo "make format  apply ruff and clang-format"
@@ -30,6 +32,19 @@ demo: $(STAMP)
 test: $(STAMP)
 	@$(BIN)/signbit info
 	@$(BIN)/python -m pytest -n 2 $(ARGS)
+
+# The other engines, for the targets that compare with them.
+PEERS := $(VENV)/.peers
+$(PEERS): $(STAMP)
+	@echo "installing the engines to compare with"
+	@$(PIP) --no-build-isolation -c constraints/cpu.txt -e '.[train,dev,bench]'
+	@touch $@
+
+test-interop: $(PEERS)
+	@$(BIN)/python -m pytest -n 2 tests/interop tests/benchmarks src/signbit/interop $(ARGS)
+
+bench: $(PEERS)
+	@$(BIN)/python -m benchmarks $(ARGS)
 
 soak: $(STAMP)
 	@$(BIN)/python tests/soak/soak.py $(ARGS)

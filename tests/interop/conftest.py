@@ -1,6 +1,7 @@
-"""The graphs of the file's tests serve the other engines, too."""
+"""The graphs of the file's tests serve the other engines, too, and so do the networks of the models' tests."""
 
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parent.parent / "format"))
+for room in ("format", "models"):
+    sys.path.insert(0, str(Path(__file__).parent.parent / room))

@@ -15,6 +15,7 @@ import numpy as np
 
 from signbit.cli.command import Command, positive_int, say, table
 from signbit.format import read
+from signbit.interop import PEERS
 from signbit.runtime import Session
 
 ROUNDS = 5
@@ -29,13 +30,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--isa", help="instruction-set tier of the native runtime; see: signbit info")
     parser.add_argument("--batch-size", type=positive_int, default=1, help="images a run (default 1)")
     parser.add_argument("--repeats", type=positive_int, default=50, help="counted runs an engine (default 50)")
-    parser.add_argument("--against", default="", metavar="A,B", help="other engines, comma-separated: torch")
+    parser.add_argument(
+        "--against", default="", metavar="A,B", help=f"other engines, comma-separated: {', '.join(PEERS.names())}"
+    )
     parser.add_argument("--profile", action="store_true", help="time of every layer of the native runtime")
 
 
 def run(args: argparse.Namespace) -> Mapping[str, Any]:
-    from signbit.interop import PEERS
-
     peers = [PEERS[name.strip()] for name in args.against.split(",") if name.strip()]
     graph = read(args.file)
     with Session(args.file, threads=args.threads, isa=args.isa) as session:
@@ -96,7 +97,10 @@ def interleaved(
 COMMAND = Command(
     name="bench",
     summary="latency of a .sbn file, beside other engines",
-    examples=("signbit bench model.sbn", "signbit bench model.sbn --threads 2 --against torch --profile"),
+    examples=(
+        "signbit bench model.sbn",
+        "signbit bench model.sbn --threads 2 --against onnxruntime,openvino --profile",
+    ),
     configure=configure,
     run=run,
 )

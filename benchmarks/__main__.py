@@ -1,0 +1,130 @@
+"""``python -m benchmarks``: measure every case and write docs/results/inference.json and inference.md."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from importlib.metadata import version
+from pathlib import Path
+from statistics import median
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import yaml
+
+from benchmarks.page import page
+from signbit.files import write_bytes_atomically
+from signbit.runtime import available_isas
+
+HERE = Path(__file__).parent
+RESULTS = HERE.parent / "docs" / "results"
+PACKAGES = ("signbit", "numpy", "torch", "openvino", "onnxruntime", "nncf")
+
+PEER_CAPS = {
+    "avx512_vpopcntdq": {"ONEDNN_MAX_CPU_ISA": "AVX512_CORE_VNNI", "ATEN_CPU_CAPABILITY": "avx512"},
+    "avx2": {"ONEDNN_MAX_CPU_ISA": "AVX2", "ATEN_CPU_CAPABILITY": "avx2"},
+}
+"""What keeps OpenVINO and torch to the instructions of a tier of ours; ONNX Runtime has no such setting."""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument(
+        "--quick", action="store_true", help="one layer and one small network under one cap, to see that it works"
+    )
+    parser.add_argument("--out", type=Path, default=RESULTS, help=f"folder of the results (default {RESULTS})")
+    parser.add_argument("--repeats", type=int, default=25, help="counted runs of each engine (default 25)")
+    parser.add_argument("--threads", default="1,2", help="numbers of threads (default 1,2)")
+    args = parser.parse_args()
+    cases = yaml.safe_load((HERE / "cases.yaml").read_text())
+    if args.quick:
+        cases, args.repeats = cases["quick"], 5
+    threads = [int(number) for number in args.threads.split(",")]
+    result: dict[str, Any] = {
+        "environment": environment(args.quick, args.repeats),
+        "ceilings": ceilings(),
+        "import_ms": import_ms(),
+        "layers": [],
+        "networks": [],
+    }
+    for kind, case in every_case(cases):
+        for cap, isa, variables in caps()[-1:] if args.quick else caps():
+            print(f"{kind}: {case}, {cap}", file=sys.stderr, flush=True)
+            request = {"case": case, "isa": isa, "threads": threads, "repeats": args.repeats}
+            result[kind] += [{**case, "cap": cap, **row} for row in in_own_process(request, variables)]
+    args.out.mkdir(parents=True, exist_ok=True)
+    write_bytes_atomically(args.out / "inference.json", (json.dumps(result, indent=1) + "\n").encode())
+    write_bytes_atomically(args.out / "inference.md", page(result).encode())
+    print(args.out / "inference.md")
+
+
+def every_case(cases: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    for case in cases["layers"]:
+        yield "layers", case
+    for case in cases["networks"]:
+        for method in case["methods"]:
+            yield "networks", {"model": case["model"], "method": method, "size": case["size"]}
+
+
+def caps() -> list[tuple[str, str | None, dict[str, str]]]:
+    """Name of the cap, tier of the native runtime, environment of the peers; first without any cap."""
+    tiers = [tier for tier in available_isas() if tier in PEER_CAPS]
+    return [("none", None, {}), *((tier, tier, PEER_CAPS[tier]) for tier in tiers)]
+
+
+def in_own_process(request: Mapping[str, Any], variables: Mapping[str, str]) -> list[dict[str, Any]]:
+    with TemporaryDirectory() as folder:
+        asked, told = Path(folder) / "request.json", Path(folder) / "result.json"
+        asked.write_text(json.dumps(request))
+        command = [sys.executable, "-m", "benchmarks.measure", str(asked), str(told)]
+        environment = {name: value for name, value in os.environ.items() if name != "OMP_NUM_THREADS"}
+        subprocess.run(command, check=True, cwd=HERE.parent, env=environment | variables, stdout=sys.stderr)
+        rows: list[dict[str, Any]] = json.loads(told.read_text())
+        return rows
+
+
+def ceilings() -> dict[str, float]:
+    """10^9 one-bit products a second on one core, by tier; compiled here and now."""
+    with TemporaryDirectory() as folder:
+        program = Path(folder) / "ceiling"
+        compiler = os.environ.get("CXX", "c++")
+        subprocess.run([compiler, "-O3", "-std=c++20", HERE / "ceiling.cpp", "-o", program], check=True)
+        lines = subprocess.run([program], check=True, capture_output=True, text=True).stdout.splitlines()
+    return {name: float(number) for name, number in (line.split() for line in lines)}
+
+
+def import_ms() -> float:
+    """What ``import signbit`` adds to starting Python."""
+
+    def once(code: str) -> float:
+        start = time.perf_counter()
+        subprocess.run([sys.executable, "-c", code], check=True)
+        return time.perf_counter() - start
+
+    return 1000 * median(once("import signbit") - once("pass") for _ in range(7))
+
+
+def environment(quick: bool, repeats: int) -> dict[str, Any]:
+    cpuinfo = Path("/proc/cpuinfo")
+    models = [line.partition(":")[2].strip() for line in cpuinfo.read_text().splitlines() if "model name" in line]
+    return {
+        "quick": quick,
+        "repeats": repeats,
+        "date": time.strftime("%Y-%m-%d"),
+        "cpu": models[0] if models else platform.processor(),
+        "cores": len(os.sched_getaffinity(0)),
+        "load": os.getloadavg()[0],
+        "tiers": available_isas(),
+        "python": platform.python_version(),
+        "packages": {package: version(package) for package in PACKAGES},
+    }
+
+
+if __name__ == "__main__":
+    main()
