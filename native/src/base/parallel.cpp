@@ -44,6 +44,20 @@ struct Job {
     }
 };
 
+// The job under way in one word, so that taking a part is one exchange: a number that changes with every job, its
+// parts, and how many of them are taken. The number only has to differ from the one before.
+struct Ticket {
+    static constexpr int kBits = 9;
+    static constexpr std::uint32_t kMask = (1u << kBits) - 1;
+    static_assert(kMaxThreads <= kMask);
+
+    static std::uint32_t next_job(std::uint32_t ticket, int parts) {
+        return ((ticket >> 2 * kBits) + 1) << 2 * kBits | static_cast<std::uint32_t>(parts) << kBits;
+    }
+    static std::uint32_t parts(std::uint32_t ticket) { return ticket >> kBits & kMask; }
+    static std::uint32_t taken(std::uint32_t ticket) { return ticket & kMask; }
+};
+
 class Pool final {
   public:
     // False if another job is running; then nothing has been done.
@@ -51,11 +65,11 @@ class Pool final {
         std::unique_lock lock(busy_, std::try_to_lock);
         if (!lock || !grow(job.parts - 1)) return false;
         job_ = job;
-        const auto helpers = static_cast<std::uint32_t>(workers_);
-        pending_.store(helpers, std::memory_order_relaxed);
-        generation_.fetch_add(1, std::memory_order_release);
-        generation_.notify_all();
-        job.run(0);
+        pending_.store(static_cast<std::uint32_t>(job.parts), std::memory_order_relaxed);
+        ticket_.store(Ticket::next_job(ticket_.load(std::memory_order_relaxed), job.parts), std::memory_order_release);
+        ticket_.notify_all();
+        // The caller takes what no worker has begun: a worker that the system lets wait does not hold up the others.
+        work();
         for (std::uint32_t left; (left = pending_.load(std::memory_order_acquire)) != 0;) wait_while(pending_, left);
         return true;
     }
@@ -63,26 +77,33 @@ class Pool final {
   private:
     bool grow(int wanted) {
         try {
-            for (; workers_ < wanted; ++workers_)
-                std::thread([this, part = workers_ + 1, seen = generation_.load()] { serve(part, seen); }).detach();
+            for (; workers_ < wanted; ++workers_) std::thread([this] { serve(); }).detach();
         } catch (const std::system_error&) {
             return false;  // the system gives no more threads: the caller works alone
         }
         return true;
     }
 
-    void serve(int part, std::uint32_t seen) {
-        for (;; ++seen) {
-            wait_while(generation_, seen);
-            if (part < job_.parts) job_.run(part);
+    void serve() {
+        for (;;) wait_while(ticket_, work());
+    }
+
+    // Does parts as long as any is left; the ticket that had none. job_ does not change before a taken part is done.
+    std::uint32_t work() {
+        std::uint32_t ticket = ticket_.load(std::memory_order_acquire);
+        while (Ticket::taken(ticket) < Ticket::parts(ticket)) {
+            if (!ticket_.compare_exchange_weak(ticket, ticket + 1, std::memory_order_acq_rel)) continue;
+            job_.run(static_cast<int>(Ticket::taken(ticket)));
             if (pending_.fetch_sub(1, std::memory_order_acq_rel) == 1) pending_.notify_one();
+            ticket = ticket_.load(std::memory_order_acquire);
         }
+        return ticket;
     }
 
     std::mutex busy_;
     Job job_;
     int workers_ = 0;
-    std::atomic<std::uint32_t> generation_{0};
+    std::atomic<std::uint32_t> ticket_{0};
     std::atomic<std::uint32_t> pending_{0};
 };
 

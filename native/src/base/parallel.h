@@ -12,7 +12,8 @@ using ParallelBody = void (*)(void* context, int part, std::size_t begin, std::s
 void parallel_for_impl(int threads, std::size_t count, ParallelBody body, void* context);
 
 // Calls fn(part, begin, end) for contiguous ranges that partition [0, count), at most `threads` (1 .. kMaxThreads) of
-// them, part numbers 0 .. threads - 1, each on its own thread. Who gets what depends on `threads` and `count` alone.
+// them, part numbers 0 .. threads - 1, on as many threads as are free. What a part is depends on `threads` and `count`
+// alone; which thread does it does not matter.
 // fn must not throw. Workers are started at the first use and shared by everybody; a caller that finds them busy does
 // all parts itself. After a fork the child starts with no workers and makes its own.
 template <class Fn>
