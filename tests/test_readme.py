@@ -37,7 +37,7 @@ def test_shell_block_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     commands = [
         line.partition("#")[0] for block in blocks("") for line in block.splitlines() if line.startswith("signbit")
     ]
-    assert len(commands) == 6
+    assert len(commands) == 7
     for command in commands:
         text = command.replace("resnet20", "convnet-tiny").replace("--data cifar10 --data-dir DIR", "--data digits")
         assert main(shlex.split(text.replace("--epochs 10", "--epochs 1 --threads 1"))[1:]) == 0, command
