@@ -43,9 +43,10 @@ def test_names_tell_settings_apart(tmp_path: Path) -> None:
         write_run(tmp_path / "c", method="ste", batch_size=64),
     ]
     comparison = compare([read_record(run) for run in runs])
+    default = comparison.settings[0].runs[0].config
     assert [s.name for s in comparison.settings][1:] == [
         "ste convnet-tiny batch_size=128 learning_rate=0.5",
-        "ste convnet-tiny batch_size=64 learning_rate=0.01",
+        f"ste convnet-tiny batch_size=64 learning_rate={default.learning_rate}",
     ]
     assert comparison.protocol_breaks() == {"batch_size": [128, 64]}
 
@@ -136,8 +137,12 @@ def test_settings_without_an_option_come_from_the_runs_own_file(tmp_path: Path) 
 
 def test_instruction_counts(tmp_path: Path) -> None:
     path = tmp_path / "counts.json"
-    path.write_text(json.dumps({"rows": [{"method": "ste", "instructions_per_step": 5}]}))
-    assert read_instructions(path) == {"ste": 5.0}
-    path.write_text(json.dumps({"rows": [{"method": "ste"}]}))
+    content = {"model": "resnet20", "batch_size": 32, "tool": "callgrind", "counts": {"ste": {"instructions": 5}}}
+    path.write_text(json.dumps(content))
+    counted = read_instructions(path)
+    assert counted.counts == {"ste": 5.0}
+    record = read_record(write_run(tmp_path / "a"))
+    assert compare([record], counted).instructions(compare([record]).settings[0]) is None, "another network"
+    path.write_text(json.dumps({**content, "counts": {"ste": {}}}))
     with pytest.raises(DataError, match="holds no instruction counts"):
         read_instructions(path)

@@ -12,6 +12,7 @@ from run_folders import write_run
 
 from signbit.cli import main
 from signbit.compare import Comparison, compare, find_runs, read_record
+from signbit.compare.records import InstructionCounts
 from signbit.report.comparison_table import markdown, to_csv, to_json
 
 
@@ -20,7 +21,10 @@ def comparison(tmp_path: Path) -> Comparison:
     for seed in range(3):
         write_run(tmp_path / f"ste-{seed}", accuracy=0.9 + 0.01 * seed, seed=seed)
         write_run(tmp_path / f"float-{seed}", accuracy=0.95, method="float", seed=seed, flips=(None, None))
-    return compare([read_record(run) for run in find_runs([tmp_path])], {"ste": 12e9})
+    return compare(
+        [read_record(run) for run in find_runs([tmp_path])],
+        InstructionCounts("convnet-tiny", 32, "callgrind", {"ste": 12e9, "sfao:6": 9e9}),
+    )
 
 
 def test_markdown(comparison: Comparison) -> None:
@@ -35,6 +39,10 @@ def test_markdown(comparison: Comparison) -> None:
     assert "1 of 1 pairs differ" in text or "0 of 1 pairs differ" in text
     assert text.count("signbit train ") == 6
     assert '"commit": "abc"' in text
+    assert (
+        "convnet-tiny, batches of 32, counted apart from the runs (callgrind); with layers frozen: sfao:6: 9e+09."
+        in text
+    )
     assert "Not one protocol" not in text
 
 

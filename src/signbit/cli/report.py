@@ -14,6 +14,7 @@ from signbit.files import write_bytes_atomically
 
 def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("runs", type=Path, nargs="+", metavar="RUN", help="finished runs, or folders of them")
+    parser.add_argument("--out", type=Path, metavar="FILE", help="write a self-contained HTML page")
     parser.add_argument("--markdown", type=Path, metavar="FILE", help="write table, commands and environment")
     parser.add_argument("--csv", type=Path, metavar="FILE", help="write one line a setting")
     parser.add_argument("--record", type=Path, metavar="FILE", help="write everything as JSON")
@@ -26,18 +27,19 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> Mapping[str, Any]:
     from signbit.compare import compare, find_runs, read_record, verdict
     from signbit.compare.records import read_instructions
+    from signbit.report.comparison_page import comparison_page
     from signbit.report.comparison_table import HEADER, cells, markdown, to_csv, to_dict, to_json
 
-    instructions = read_instructions(args.instructions) if args.instructions else {}
-    comparison = compare([read_record(run) for run in find_runs(args.runs)], instructions)
+    counted = read_instructions(args.instructions) if args.instructions else None
+    comparison = compare([read_record(run) for run in find_runs(args.runs)], counted)
     say(args, table([cells(comparison, setting) for setting in comparison.settings], HEADER))
     say(args, f"\n{verdict(comparison.pairs)}")
-    targets = {
-        args.markdown: lambda: markdown(comparison, args.title, _command(args)),
-        args.csv: lambda: to_csv(comparison),
-        args.record: lambda: to_json(comparison),
-    }
-    for path, text in targets.items():
+    for path, text in (
+        (args.markdown, lambda: markdown(comparison, args.title, _command(args))),
+        (args.csv, lambda: to_csv(comparison)),
+        (args.record, lambda: to_json(comparison)),
+        (args.out, lambda: comparison_page(comparison, args.title).html()),
+    ):
         if path is not None:
             write_bytes_atomically(path, text().encode())
             say(args, f"written: {path}")
@@ -56,7 +58,7 @@ COMMAND = Command(
     name="report",
     summary="finished runs side by side: table, significance, commands",
     examples=(
-        "signbit report runs/first runs/second --markdown table.md",
+        "signbit report runs/first runs/second --out report.html --markdown table.md",
         "signbit report runs/ --csv table.csv --record table.json",
     ),
     configure=configure,

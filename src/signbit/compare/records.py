@@ -12,6 +12,7 @@ from signbit.errors import DataError
 from signbit.training.config import RunConfig
 from signbit.training.folder import CONFIG, ENVIRONMENT, METRICS, RESULT, read_config, read_json
 
+DEPLOYMENT = "deployment.json"
 FIGURES = ("test_accuracy", "val_accuracy", "epochs", "seconds")
 """What the result of a finished run must hold."""
 
@@ -27,6 +28,7 @@ class RunRecord:
     environment : versions, commit, processor.
     result : what it claims; ``cpu_seconds`` is missing in old records.
     epochs : the figures of every epoch.
+    deployment : size and latency of its exported file; empty where it was not exported by a comparison.
     """
 
     folder: Path
@@ -34,6 +36,7 @@ class RunRecord:
     environment: Mapping[str, Any]
     result: Mapping[str, Any]
     epochs: tuple[Mapping[str, float], ...]
+    deployment: Mapping[str, Any]
 
 
 def is_finished(run: Path) -> bool:
@@ -55,7 +58,8 @@ def read_record(run: Path) -> RunRecord:
     if missing or not epochs:
         what = f"{RESULT} lacks {', '.join(missing)}" if missing else f"{METRICS} is missing or empty"
         raise DataError(f"the record of run {run} is incomplete: {what}; train it again")
-    return RunRecord(run, config, read_json(run / ENVIRONMENT), result, tuple(epochs))
+    deployment = read_json(run / DEPLOYMENT) if (run / DEPLOYMENT).is_file() else {}
+    return RunRecord(run, config, read_json(run / ENVIRONMENT), result, tuple(epochs), deployment)
 
 
 def find_runs(paths: Iterable[Path]) -> list[Path]:
@@ -73,15 +77,32 @@ def find_runs(paths: Iterable[Path]) -> list[Path]:
     return found
 
 
-def read_instructions(path: Path) -> dict[str, float]:
-    """Instructions per training step by method, from what ``signbit bench-train --count instructions --out`` wrote.
+@dataclass(frozen=True)
+class InstructionCounts:
+    """Instructions of one training step, counted apart from the runs.
+
+    Attributes
+    ----------
+    model, batch_size, tool : of the steps that were counted, and with what.
+    counts : method -> instructions; ``sfao:6`` is sfao with its first six binary layers frozen.
+    """
+
+    model: str
+    batch_size: int
+    tool: str
+    counts: Mapping[str, float]
+
+
+def read_instructions(path: Path) -> InstructionCounts:
+    """What ``signbit bench-train --count instructions --out`` wrote.
 
     Errors: :class:`DataError` if ``path`` is not such a file.
     """
     content = read_json(path)
     try:
-        return {row["method"]: float(row["instructions_per_step"]) for row in content["rows"]}
-    except (KeyError, TypeError, ValueError) as error:
+        counts = {name: float(row["instructions"]) for name, row in content["counts"].items()}
+        return InstructionCounts(content["model"], content["batch_size"], content["tool"], counts)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise DataError(
             f"{path} holds no instruction counts: {error!r}; signbit bench-train --count instructions --out makes one"
         ) from error

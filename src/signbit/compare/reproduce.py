@@ -58,6 +58,7 @@ def _options(start: Mapping[str, Any], wanted: Mapping[str, Any], implied: Mappi
         if value == given:
             continue
         if name == "optimizer":
+            assert isinstance(given, Mapping)
             if given.keys() - value.keys() or not all(isinstance(v, str | int | float) for v in value.values()):
                 return None
             changed = [(key, setting) for key, setting in value.items() if given.get(key) != setting]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
@@ -11,7 +11,7 @@ from statistics import fmean
 from typing import Any
 
 from signbit.compare.accounting import TrainingCost, training_cost
-from signbit.compare.records import RunRecord
+from signbit.compare.records import InstructionCounts, RunRecord
 from signbit.compare.reproduce import ELSEWHERE
 from signbit.compare.statistics import Estimate, Pair, compare_pairs, estimate
 from signbit.errors import DataError
@@ -73,16 +73,22 @@ class Comparison:
     Attributes
     ----------
     settings : in the order in which their first runs were given; the order says nothing about their merit.
-    instructions : method -> instructions per training step, where they were counted.
+    counted : instructions of a training step, where they were counted.
     """
 
     settings: tuple[Setting, ...]
-    instructions: Mapping[str, float]
+    counted: InstructionCounts | None = None
 
     @property
     def runs(self) -> list[RunRecord]:
         """All records."""
         return [run for setting in self.settings for run in setting.runs]
+
+    def instructions(self, setting: Setting) -> float | None:
+        """Of one training step of a row; None where they were not counted, or on another network."""
+        if self.counted is None or self.counted.model != setting.model:
+            return None
+        return self.counted.counts.get(setting.method)
 
     @cached_property
     def pairs(self) -> list[Pair]:
@@ -98,7 +104,7 @@ class Comparison:
         return {name: values for name, values in found.items() if len(values) > 1}
 
 
-def compare(records: Sequence[RunRecord], instructions: Mapping[str, float] | None = None) -> Comparison:
+def compare(records: Sequence[RunRecord], counted: InstructionCounts | None = None) -> Comparison:
     """Group finished runs into settings.
 
     Errors: :class:`DataError` for no runs at all, or two runs of one setting with the same seed.
@@ -117,7 +123,7 @@ def compare(records: Sequence[RunRecord], instructions: Mapping[str, float] | No
                 )
     names = _names([group[0] for group in members])
     settings = (Setting(name, tuple(group)) for name, group in zip(names, members, strict=True))
-    return Comparison(tuple(settings), instructions or {})
+    return Comparison(tuple(settings), counted)
 
 
 def _without_seed(record: RunRecord) -> dict[str, Any]:

@@ -8,18 +8,20 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from signbit.compare.records import InstructionCounts
 from signbit.compare.reproduce import command_of
 from signbit.compare.settings import Comparison, Setting
 from signbit.compare.statistics import Estimate, verdict
 
-HEADER = ("setting", "model", "seeds", "test accuracy, %", "validation accuracy, %", "wall minutes", "CPU minutes",
-          "signs flipped, first -> last epoch, %", "training bit operations", "of float's, %",
-          "instructions a step")  # fmt: skip
+HEADER = ("setting", "model", "seeds", "test, %", "validation, %", "wall min", "CPU min", "signs flipped, %",
+          "bit operations", "of float's, %", "instructions/step")  # fmt: skip
 NOTES = (
-    "Accuracy is that of the network after the last epoch; the test images were evaluated once, after training.",
+    "Test and validation: accuracy of the network after the last epoch; the test images were evaluated once, after "
+    "training. Minutes are those of training, mean over seeds.",
     "More than one seed: mean ± half of the 95 % interval (Student's t over seeds).",
-    "Signs flipped: share of the binary weights whose sign at the end of an epoch differs from the epoch before.",
-    "Training bit operations: products of a step by the bits of their operands, times the images seen; a count on "
+    "Signs flipped: share of the binary weights whose sign at the end of an epoch differs from the epoch before, in "
+    "the first -> the last epoch.",
+    "Bit operations of training: products of a step by the bits of their operands, times the images seen; a count on "
     "paper, from which nothing is subtracted for frozen layers and resting weights (docstring of "
     "signbit.metrics.training_operations). The float twin's products count 32 x 32 each.",
 )
@@ -37,7 +39,7 @@ def figures(comparison: Comparison, setting: Setting) -> dict[str, Any]:
     row["training_bit_operations"] = setting.cost.bit_operations
     row["training_bit_operations_of_float"] = setting.cost.of_float
     row["published_cost_of_float"] = setting.cost.published
-    row["instructions_per_step"] = comparison.instructions.get(setting.method)
+    row["instructions_per_step"] = comparison.instructions(setting)
     return row
 
 
@@ -78,7 +80,7 @@ def to_csv(comparison: Comparison) -> str:
 def cells(comparison: Comparison, setting: Setting) -> tuple[str, ...]:
     """One row for people, in the order of ``HEADER``."""
     first, last = setting.flips(0), setting.flips(-1)
-    instructions = comparison.instructions.get(setting.method)
+    instructions = comparison.instructions(setting)
     return (
         setting.name,
         setting.model,
@@ -140,12 +142,20 @@ def notes(comparison: Comparison) -> list[str]:
                 f"{setting.name}: by the formula of CycleBNN's paper the cycle of bits takes "
                 f"{100 * setting.cost.published:.2f} % of float32's operations (the paper: 3.91 %)."
             )
-    if comparison.instructions:
-        found.append("Instructions a step were counted in another run, see signbit bench-train --count instructions.")
+    if comparison.counted is not None:
+        found.append(_counted(comparison.counted))
     if breaks:
         listed = "; ".join(f"{name}: {', '.join(map(str, values))}" for name, values in breaks.items())
         found.append(f"**Not one protocol**: these settings differ between rows: {listed}.")
     return found
+
+
+def _counted(counted: InstructionCounts) -> str:
+    frozen = [f"{name}: {count:.4g}" for name, count in counted.counts.items() if ":" in name]
+    return (
+        f"Instructions a step: {counted.model}, batches of {counted.batch_size}, counted apart from the runs "
+        f"({counted.tool})" + (f"; with layers frozen: {', '.join(frozen)}." if frozen else ".")
+    )
 
 
 def environments(comparison: Comparison) -> list[tuple[list[str], dict[str, Any]]]:
