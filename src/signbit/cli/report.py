@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import shlex
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -34,12 +34,13 @@ def run(args: argparse.Namespace) -> Mapping[str, Any]:
     comparison = compare([read_record(run) for run in find_runs(args.runs)], counted)
     say(args, table([cells(comparison, setting) for setting in comparison.settings], HEADER))
     say(args, f"\n{verdict(comparison.pairs)}")
-    for path, text in (
+    targets: list[tuple[Path | None, Callable[[], str]]] = [
         (args.markdown, lambda: markdown(comparison, args.title, _command(args))),
         (args.csv, lambda: to_csv(comparison)),
         (args.record, lambda: to_json(comparison)),
         (args.out, lambda: comparison_page(comparison, args.title).html()),
-    ):
+    ]
+    for path, text in targets:
         if path is not None:
             write_bytes_atomically(path, text().encode())
             say(args, f"written: {path}")

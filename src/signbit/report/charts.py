@@ -11,7 +11,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, StrMethodFormatter
 
 from signbit.compare.statistics import Estimate
 
@@ -23,9 +23,13 @@ LOWEST_RATE = 1e-5
 
 @dataclass(frozen=True)
 class Line:
-    """One curve; ``low`` and ``high`` bound a band around it where there is more than one run."""
+    """One curve; ``low`` and ``high`` bound a band around it where there is more than one run.
+
+    ``place`` is the setting's among all of the page, which decides its colour.
+    """
 
     name: str
+    place: int
     x: Sequence[float]
     y: Sequence[float]
     low: Sequence[float] | None = None
@@ -52,22 +56,27 @@ def against(names: Sequence[str], x: Sequence[float | None], y: Sequence[Estimat
             axes.errorbar(place, value.mean, yerr=value.half_width, **_style(row), linestyle="none", label=name)
     if known and max(known) > 3 * min(known) > 0:
         axes.set_xscale("log")
+        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if max(known) < 30 * min(known) else (1,)))
+        axes.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+        axes.xaxis.set_minor_formatter(NullFormatter())
     axes.set(xlabel=labels[0], ylabel=labels[1])
     _legend(axes, names)
     return figure
 
 
-def curves(lines: Sequence[Line], labels: tuple[str, str], stepped: bool = False) -> Figure:
-    """Lines over a common axis, with their bands."""
+def curves(
+    lines: Sequence[Line], labels: tuple[str, str], stepped: bool = False, span: tuple[float, float] | None = None
+) -> Figure:
+    """Lines over a common axis, with their bands; ``span`` of the y axis, default: what the lines need."""
     figure, axes = _chart(f"{labels[1]} by {labels[0]}")
-    for row, line in enumerate(lines):
-        style: dict[str, Any] = {"color": f"C{row % 10}", "linestyle": "-" if row < 10 else "--"}
+    for line in lines:
+        style: dict[str, Any] = {"color": f"C{line.place % 10}", "linestyle": "-" if line.place < 10 else "--"}
         axes.plot(line.x, line.y, label=line.name, drawstyle="steps-post" if stepped else "default",
                   marker="o" if len(line.x) == 1 else None, **style)  # fmt: skip
         if line.low is not None and line.high is not None:
-            axes.fill_between(line.x, line.low, line.high, color=f"C{row % 10}", alpha=0.15, linewidth=0)
+            axes.fill_between(line.x, line.low, line.high, color=style["color"], alpha=0.15, linewidth=0)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.set(xlabel=labels[0], ylabel=labels[1])
+    axes.set(xlabel=labels[0], ylabel=labels[1], ylim=span)
     _legend(axes, [line.name for line in lines])
     return figure
 
@@ -100,18 +109,18 @@ def bars(names: Sequence[str], values: Sequence[float | None], label: str) -> Fi
     return figure
 
 
-def mean_line(name: str, runs: Sequence[Sequence[float]], factor: float = 1.0) -> Line:
+def mean_line(name: str, place: int, runs: Sequence[Sequence[float]], factor: float = 1.0) -> Line:
     """The mean over runs, epoch by epoch, and the span of the runs; a run that stopped early ends its share.
 
-    >>> mean_line("a", [[1.0, 2.0], [3.0]])
-    Line(name='a', x=[1, 2], y=[2.0, 2.0], low=[1.0, 2.0], high=[3.0, 2.0])
+    >>> mean_line("a", 0, [[1.0, 2.0], [3.0]])
+    Line(name='a', place=0, x=[1, 2], y=[2.0, 2.0], low=[1.0, 2.0], high=[3.0, 2.0])
     """
     epochs = range(max(map(len, runs)))
     columns = [[factor * run[epoch] for run in runs if epoch < len(run)] for epoch in epochs]
     x, y = [epoch + 1 for epoch in epochs], [math.fsum(column) / len(column) for column in columns]
     if len(runs) == 1:
-        return Line(name, x, y)
-    return Line(name, x, y, [min(column) for column in columns], [max(column) for column in columns])
+        return Line(name, place, x, y)
+    return Line(name, place, x, y, [min(column) for column in columns], [max(column) for column in columns])
 
 
 def _chart(label: str, height: float = HEIGHT, grid: bool = True) -> tuple[Figure, Axes]:

@@ -45,7 +45,7 @@ def comparison_page(comparison: Comparison, title: str) -> Page:
     return Page(
         title=title,
         lead=f"{', '.join(dict.fromkeys(s.model for s in settings))} on {config.data}: "
-        f"{config.epochs} epochs{images}, batches of {config.batch_size}, {config.augment} augmentation",
+        f"{config.epochs} epochs{images}, batches of {config.batch_size}, augmentation: {config.augment}",
         cards=[
             (str(len(settings)), "settings, in no order of merit"),
             (str(len(comparison.runs)), f"finished runs; seeds {', '.join(map(str, seeds))}"),
@@ -74,12 +74,12 @@ def _accuracy(settings: Sequence[Setting]) -> Figure:
 def _cost(settings: Sequence[Setting]) -> Section:
     """Accuracy beside what it costs."""
     accuracy = [_test(setting) for setting in settings]
-    seconds = [setting.figure("cpu_seconds") or setting.figure("seconds") for setting in settings]
+    seconds = [setting.figure("cpu_seconds") for setting in settings]
     sizes = [_deployed(setting, "bytes") for setting in settings]
     axes: list[tuple[str, list[float | None]]] = [
-        ("training, CPU minutes", [value and value.mean / 60 for value in seconds]),
+        ("training, CPU minutes", [None if value is None else value.mean / 60 for value in seconds]),
         ("training, bit operations", [float(setting.cost.bit_operations) for setting in settings]),
-        ("exported file, KB", [size and size / 1000 for size in sizes]),
+        ("exported file, KB", [None if size is None else size / 1000 for size in sizes]),
     ]
     return Section(
         "Accuracy against cost",
@@ -90,7 +90,10 @@ def _cost(settings: Sequence[Setting]) -> Section:
 
 def _learning(settings: Sequence[Setting]) -> Section:
     def lines(metric: str, factor: float) -> list[Line]:
-        return [mean_line(s.name, [[e[metric] for e in run.epochs] for run in s.runs], factor) for s in settings]
+        return [
+            mean_line(s.name, place, [[epoch[metric] for epoch in run.epochs] for run in s.runs], factor)
+            for place, s in enumerate(settings)
+        ]
 
     return Section(
         "Learning curves",
@@ -124,10 +127,10 @@ def _flips(settings: Sequence[Setting]) -> Section | None:
 
 def _balance(settings: Sequence[Setting]) -> Section | None:
     lines = []
-    for setting in settings:
+    for place, setting in enumerate(settings):
         shares = [100 * share for share in sign_balances(setting.runs[0]).values()]
         if shares:
-            lines.append(Line(setting.name, range(1, len(shares) + 1), shares))
+            lines.append(Line(setting.name, place, range(1, len(shares) + 1), shares))
     if not lines:
         return None
     return Section(
@@ -140,12 +143,12 @@ def _balance(settings: Sequence[Setting]) -> Section | None:
 
 def _precision(settings: Sequence[Setting]) -> Section | None:
     weights, gradients = [], []
-    for setting in settings:
+    for place, setting in enumerate(settings):
         schedule = precision_schedule(setting.runs[0])
         if schedule is not None:
             steps = range(int(setting.runs[0].epochs[-1]["step"]))
-            weights.append(Line(setting.name, steps, [schedule.bits(step) for step in steps]))
-            gradients.append(Line(setting.name, steps, [schedule.gradient_bits(step) for step in steps]))
+            weights.append(Line(setting.name, place, steps, [schedule.bits(step) for step in steps]))
+            gradients.append(Line(setting.name, place, steps, [schedule.gradient_bits(step) for step in steps]))
     if not weights:
         return None
     return Section(
@@ -161,10 +164,13 @@ def _precision(settings: Sequence[Setting]) -> Section | None:
 def _frozen(settings: Sequence[Setting]) -> Section | None:
     figures = []
     for metric, label in (("frozen_layers", "frozen layers, %"), ("resting_weights", "resting weights, %")):
-        chosen = [s for s in settings if metric in s.runs[0].epochs[-1]]
-        lines = [mean_line(s.name, [[e.get(metric, 0.0) for e in r.epochs] for r in s.runs], 100) for s in chosen]
+        lines = [
+            mean_line(s.name, place, [[epoch.get(metric, 0.0) for epoch in run.epochs] for run in s.runs], 100)
+            for place, s in enumerate(settings)
+            if metric in s.runs[0].epochs[-1]
+        ]
         if lines:
-            figures.append(curves(lines, ("epoch", label)))
+            figures.append(curves(lines, ("epoch", label), span=(-2, 102)))
     if not figures:
         return None
     return Section("Frozen layers, resting weights", "Work that a method has given up, epoch by epoch.", figures)
@@ -189,8 +195,8 @@ def _deployment(settings: Sequence[Setting]) -> Section | None:
         f"First seed of every setting. Latency: one image, {how['threads']} thread, tier {how['isa']}, medians of "
         f"{how['repeats']} runs that took turns; ratios hold, absolute times are those of this machine at that moment.",
         [
-            bars(names, [r["native_ms"] for r in records], "native latency, ms"),
-            bars(names, [r["bytes"] / 1000 for r in records], "file, KB"),
+            bars(_names(settings), [_deployed(s, "native_ms") for s in settings], "native latency, ms"),
+            bars(_names(settings), [_deployed(s, "bytes") for s in settings], "file, bytes"),
         ],
         header,
         rows,
