@@ -34,13 +34,14 @@ def test_shell_block_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.chdir(tmp_path)
     (tmp_path / "photos").mkdir()
     Image.fromarray(np.full((8, 8), 200, dtype=np.uint8)).save(tmp_path / "photos" / "one.png")
-    commands = [
-        line.partition("#")[0] for block in blocks("") for line in block.splitlines() if line.startswith("signbit")
-    ]
-    assert len(commands) == 6
+    lines = [line.partition("#")[0] for block in blocks("") for line in block.splitlines()]
+    # Counting instructions takes a tool and minutes; it has tests of its own.
+    commands = [line for line in lines if line.startswith("signbit") and "--count" not in line]
+    assert len(commands) == 8
     for command in commands:
         text = command.replace("resnet20", "convnet-tiny").replace("--data cifar10 --data-dir DIR", "--data digits")
-        assert main(shlex.split(text.replace("--epochs 10", "--epochs 1 --threads 1"))[1:]) == 0, command
+        text = text.replace("--epochs 10", "--epochs 1" + " --threads 1" * ("train" in text))
+        assert main(shlex.split(text)[1:]) == 0, command
 
 
 def test_every_command_that_is_mentioned_exists() -> None:

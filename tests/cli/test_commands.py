@@ -100,7 +100,7 @@ def test_demo_goes_the_whole_way(tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert result["sbn_bytes"] == Path(result["file"]).stat().st_size < result["float_bytes"] / 10
     assert min(result["native_ms"], result["torch_ms"], result["seconds"]) > 0
     page = Path(result["report"]).read_text()
-    assert page.count("<svg") == 2
+    assert page.count("<svg") == 3
     assert not re.search(r"(src|href)=.https?:|url\(http|@import", page), "the page loads nothing from the network"
 
 

@@ -97,7 +97,7 @@ def test_a_run_goes_through_its_cycles(epochs: int, cycles: int) -> None:
     (callback,) = resolve("cyclebnn").callbacks(net, run)
     assert isinstance(callback, PrecisionSchedule)
     schedule = CyclicBits(2, 6, cycles, run.total_steps)
-    assert (callback._bits, callback._gradient_bits) == (schedule, CyclicBits(8, 8, cycles, run.total_steps))
+    assert (callback.bits, callback.gradient_bits) == (schedule, CyclicBits(8, 8, cycles, run.total_steps))
     restarts = cyclebnn().restarts
     assert restarts is not None
     assert restarts(run.total_steps) == schedule.jumps()

@@ -33,7 +33,8 @@ class PrecisionSchedule(Callback):  # type: ignore[misc]
     """
 
     def __init__(self, network: nn.Module, bits: Schedule, gradient_bits: Schedule) -> None:
-        self._network, self._bits, self._gradient_bits = network, bits, gradient_bits
+        self._network = network
+        self.bits, self.gradient_bits = bits, gradient_bits
         self._now: tuple[int, int] | None = None
         self._grids = 0
 
@@ -43,7 +44,7 @@ class PrecisionSchedule(Callback):  # type: ignore[misc]
 
     def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: object, batch_idx: int) -> None:  # noqa: ARG002
         """Set this step's bits where they are not those of the last."""
-        now = int(self._bits(trainer.global_step)), int(self._gradient_bits(trainer.global_step))
+        now = int(self.bits(trainer.global_step)), int(self.gradient_bits(trainer.global_step))
         if now != self._now:
             self._grids, self._now = set_precision(self._network, *now), now
 

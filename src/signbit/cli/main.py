@@ -25,6 +25,8 @@ COMMANDS = {
     "inspect": "what a .sbn file holds, layer by layer",
     "run": "classify images with a .sbn file",
     "bench": "latency of a .sbn file, beside other engines",
+    "compare": "train settings side by side under one protocol, and report on them",
+    "report": "finished runs side by side: table, significance, commands",
     "bench-train": "time of a binary training step beside its float twin",
 }
 USAGE = """usage: signbit COMMAND [options]

@@ -8,16 +8,21 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import jinja2
+from markupsafe import escape
+from matplotlib import rc_context
 from matplotlib.figure import Figure
 
 from signbit.files import write_bytes_atomically
 
 TEMPLATE = Path(__file__).with_name("page.html")
+CYCLE = ("#1f77b4", "#ff7f0e", "#2ca02c", "#d62728", "#9467bd", "#8c564b", "#e377c2", "#7f7f7f", "#bcbd22", "#17becf")
+THEME = {"#000000": "--ink", "#b0b0b0": "--line", **{colour: f"--c{i}" for i, colour in enumerate(CYCLE)}}
+"""matplotlib's colour -> the page's, which knows a light and a dark value for each."""
 
 
 @dataclass(frozen=True)
 class Section:
-    """One part of a page: text, figures, a table and a block of code, each optional."""
+    """One part of a page: text, figures, a table, notes under it and a block of code, each optional."""
 
     title: str
     text: str = ""
@@ -25,6 +30,7 @@ class Section:
     header: Sequence[str] = ()
     rows: Sequence[Sequence[object]] = ()
     code: str = ""
+    notes: Sequence[str] = ()
 
     def svgs(self) -> list[str]:
         """The figures as SVG elements."""
@@ -55,6 +61,11 @@ class Page:
 
 
 def _svg(figure: Figure) -> str:
+    """The figure as an element of the page: its text stays text, its colours are those of the page's theme."""
     buffer = io.StringIO()
-    figure.savefig(buffer, format="svg", bbox_inches="tight", metadata={"Date": None})
-    return buffer.getvalue().partition("<svg")[1] + buffer.getvalue().partition("<svg")[2]
+    with rc_context({"svg.fonttype": "none", "svg.hashsalt": "signbit"}):
+        figure.savefig(buffer, format="svg", bbox_inches="tight", transparent=True, dpi=144, metadata={"Date": None})
+    drawing = buffer.getvalue().partition("<svg")[2]
+    for colour, variable in THEME.items():
+        drawing = drawing.replace(colour, f"var({variable})")
+    return f'<svg role="img" aria-label="{escape(str(figure.get_label()))}"{drawing}'

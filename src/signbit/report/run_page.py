@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -11,6 +10,8 @@ from typing import Any
 import yaml
 from matplotlib.figure import Figure
 
+from signbit.callbacks.record import read_rows
+from signbit.report.charts import Line, curves, heat_map
 from signbit.report.page import Page, Section
 
 Rows = Sequence[Mapping[str, float]]
@@ -34,7 +35,7 @@ def run_page(
     """
     config = yaml.safe_load((run / "config.yaml").read_text())
     environment = json.loads((run / "environment.json").read_text())
-    rows = _metrics(run / "metrics.csv")
+    rows = read_rows(run / "metrics.csv")
     layers = [
         (row["name"], row["kind"], row["bytes_before"], row["bytes_after"], row["reason"]) for row in export["layers"]
     ]
@@ -43,7 +44,7 @@ def run_page(
         lead=f"{config['model']} trained with {config['method']} on {config['data']}, {len(rows)} epochs",
         cards=cards,
         sections=[
-            Section("Training", "Accuracy and loss after every epoch.", figures=[_curves(rows)]),
+            Section("Training", "Accuracy and loss after every epoch.", figures=_curves(rows)),
             Section(
                 "Sign flips",
                 "Share of a layer's weights whose sign at the end of an epoch differs from the epoch before. "
@@ -63,34 +64,23 @@ def run_page(
     )
 
 
-def _metrics(path: Path) -> list[dict[str, float]]:
-    with path.open(newline="") as file:
-        return [{k: float(v) for k, v in row.items() if v != ""} for row in csv.DictReader(file)]
-
-
-def _curves(rows: Rows) -> Figure:
-    figure = Figure(figsize=(9, 3.2), layout="constrained")
-    accuracy, loss = figure.subplots(1, 2)
+def _curves(rows: Rows) -> list[Figure]:
     epochs = [int(row["epoch"]) + 1 for row in rows]
-    for axes, name, label in ((accuracy, "accuracy", "accuracy, %"), (loss, "loss", "cross entropy")):
-        factor = 100 if name == "accuracy" else 1
-        for split, style in (("train", "--"), ("val", "-")):
-            values = [factor * row[f"{split}_{name}"] for row in rows]
-            axes.plot(epochs, values, style, label="validation" if split == "val" else "training")
-        axes.set(xlabel="epoch", ylabel=label)
-        axes.grid(alpha=0.3)
-        axes.legend(frameon=False)
-    return figure
+    figures = []
+    for name, label, factor in (("accuracy", "accuracy, %", 100), ("loss", "cross entropy", 1)):
+        lines = [
+            Line(text, place, epochs, [factor * row[f"{split}_{name}"] for row in rows])
+            for place, (split, text) in enumerate((("val", "validation"), ("train", "training")))
+        ]
+        figures.append(curves(lines, ("epoch", label)))
+    return figures
 
 
 def _flip_map(rows: Rows) -> Figure:
-    """Layer x epoch; the last row of the map is the whole network."""
+    """Layer x epoch."""
     names = list(dict.fromkeys(key for row in rows for key in row if key.startswith(FLIPS)))
-    rates = [[100 * row.get(name, float("nan")) for row in rows] for name in names]
-    figure = Figure(figsize=(9, 0.8 + 0.28 * len(names)), layout="constrained")
-    axes = figure.subplots()
-    image = axes.imshow(rates, aspect="auto", cmap="viridis", extent=(0.5, len(rows) + 0.5, len(names) - 0.5, -0.5))
-    axes.set_yticks(range(len(names)), [name.removeprefix(FLIPS).removesuffix(".weight") for name in names])
-    axes.set_xlabel("epoch")
-    figure.colorbar(image, label="flipped signs, %")
-    return figure
+    rates = {
+        name.removeprefix(FLIPS).removesuffix(".weight"): [row.get(name, float("nan")) for row in rows]
+        for name in names
+    }
+    return heat_map("sign flip rate", rates, "flipped signs, %")

@@ -1,0 +1,111 @@
+"""``signbit compare``: train settings side by side under one protocol, then report on them."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from signbit.cli.command import Command, positive_int, say, table
+from signbit.files import write_bytes_atomically
+
+PROTOCOL = ("data", "data_dir", "epochs", "train_images", "batch_size", "augment")
+"""Options that hold for every row; a recipe's own setting stays where they are not given."""
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("recipes", nargs="*", metavar="RECIPE", help="shipped recipes, also patterns with *, or files")
+    parser.add_argument("--methods", default="", metavar="A,B", help="methods, each on every network of --model")
+    parser.add_argument("--model", default="convnet-tiny", metavar="N,M", help="networks (default convnet-tiny)")
+    parser.add_argument("--data", help="data set; see: signbit list datasets")
+    parser.add_argument("--data-dir", help="folder that holds the data set")
+    parser.add_argument("--epochs", type=positive_int, help="passes over the training images")
+    parser.add_argument("--train-images", type=positive_int, help="train on a stratified part of this many images")
+    parser.add_argument("--batch-size", type=positive_int, help="images a step")
+    parser.add_argument("--augment", help="augmentation; default: the data set's")
+    parser.add_argument("--seeds", type=positive_int, default=1, help="how many seeds, from 0 (default 1)")
+    parser.add_argument("--jobs", type=positive_int, help="runs at a time; they share the cores (default: one a core)")
+    parser.add_argument("--out", type=Path, required=True, help="folder of the comparison; the same one continues it")
+    parser.add_argument("--title", default="Comparison", help="headline of the report (default: Comparison)")
+    parser.add_argument(
+        "--instructions", type=Path, metavar="FILE", help="counts from signbit bench-train --count instructions --out"
+    )
+
+
+def run(args: argparse.Namespace) -> Mapping[str, Any]:
+    from signbit.cli.bench import interleaved
+    from signbit.compare import compare, read_record, verdict
+    from signbit.compare.deployment import deploy
+    from signbit.compare.display import Display
+    from signbit.compare.plan import folder_of, method_settings, plan, recipe_settings, unfinished
+    from signbit.compare.records import read_instructions
+    from signbit.compare.runner import cores, run_all
+    from signbit.data import load
+    from signbit.report.comparison_page import comparison_page
+    from signbit.report.comparison_table import HEADER, cells, markdown, to_csv, to_dict, to_json
+
+    counted = read_instructions(args.instructions) if args.instructions else None
+    settings = {**recipe_settings(args.recipes), **method_settings(_names(args.methods), _names(args.model))}
+    given = {name: getattr(args, name) for name in PROTOCOL if getattr(args, name) is not None}
+    jobs = min(args.jobs or cores(), len(settings) * args.seeds) or 1
+    configs = plan(settings, given, args.seeds, max(1, cores() // jobs), args.out)
+    waiting = unfinished(configs)
+    for data in dict.fromkeys((config.data, config.data_dir) for config in waiting):
+        load(*data)  # missing data are found here, once, and not by every run
+    with Display(configs) as display:
+        failures = run_all(waiting, jobs, display)
+
+    # What failed has been said; the others are compared all the same.
+    records = [read_record(folder_of(config)) for config in configs if folder_of(config) not in failures]
+    first = [setting.runs[0] for setting in compare(records).settings]
+    if not all(record.deployment for record in first):
+        say(args, f"exporting {len(first)} networks and timing the files")
+        # All of them, not only the new ones: times compare within one session.
+        for folder, reason in deploy(first, interleaved).items():
+            say(args, f"not exported: {folder.name}: {reason}")
+        records = [read_record(record.folder) for record in records]
+    comparison = compare(records, counted)
+    say(args, table([cells(comparison, setting) for setting in comparison.settings], HEADER))
+    say(args, f"\n{verdict(comparison.pairs)}")
+    for name, text in (
+        ("report.html", comparison_page(comparison, args.title).html()),
+        ("table.md", markdown(comparison, args.title, _command(args))),
+        ("table.csv", to_csv(comparison)),
+        ("table.json", to_json(comparison)),
+    ):
+        write_bytes_atomically(args.out / name, text.encode())
+    say(args, f"report: {args.out / 'report.html'}, tables beside it")
+    return {
+        **to_dict(comparison),
+        "report": str(args.out / "report.html"),
+        "failed": {str(folder): reason for folder, reason in failures.items()},
+        "exit_code": 2 if failures else 0,
+    }
+
+
+def _command(args: argparse.Namespace) -> str:
+    """The command without what only matters on this machine."""
+    words = ["signbit", "compare", *args.recipes]
+    for name in ("methods", "model", *PROTOCOL, "seeds"):
+        value = getattr(args, name)
+        if value and name != "data_dir" and (name != "model" or args.methods):
+            words += [f"--{name.replace('_', '-')}", str(value)]
+    return shlex.join([*words, "--out", args.out.name])
+
+
+def _names(text: str) -> list[str]:
+    return [name.strip() for name in text.split(",") if name.strip()]
+
+
+COMMAND = Command(
+    name="compare",
+    summary="train settings side by side under one protocol, and report on them",
+    examples=(
+        "signbit compare --methods float,ste,bop2nd --model convnet-tiny --data digits --seeds 3 --out runs/digits",
+        "signbit compare 'cifar10/resnet20-*-quick' --data-dir DIR --seeds 1 --out runs/cifar10",
+    ),
+    configure=configure,
+    run=run,
+)

@@ -1,0 +1,77 @@
+"""What became of trained runs: their exported files, how large and how fast, and their signs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import numpy as np
+import torch
+
+import signbit
+from signbit.compare.records import DEPLOYMENT, RunRecord
+from signbit.data import load, normalize
+from signbit.errors import ExportError
+from signbit.metrics import sign_balance
+from signbit.runtime import Session
+from signbit.training.checkpoints import LAST
+from signbit.training.folder import load_run, write_json
+
+FILE = "model.sbn"
+VERIFIED_IMAGES = 200
+REPEATS = 100
+
+Array = np.ndarray[Any, Any]
+Timer = Callable[[Mapping[str, Callable[[Array], Array]], Array, int], Mapping[str, list[float]]]
+"""(engines, input, repeats) -> seconds of every run of each."""
+
+
+def deploy(records: Sequence[RunRecord], timer: Timer) -> dict[Path, str]:
+    """Export every run to ``model.sbn`` in its folder, time all files in turns, and note both in ``deployment.json``.
+
+    Parameters
+    ----------
+    records : finished runs.
+    timer : measures engines so that drift of the clock hits all alike.
+
+    Returns the folders of the runs that cannot be exported, with the reason.
+    """
+    reports: dict[Path, Mapping[str, Any]] = {}
+    failures: dict[Path, str] = {}
+    inputs: dict[Path, Array] = {}
+    for record in records:
+        model, config = load_run(record.folder)
+        dataset = load(config.data, config.data_dir).normalized(config.normalize)
+        # Verification sees validation images: the test set is for the final accuracy alone.
+        images = normalize(dataset.val.images[:VERIFIED_IMAGES], dataset.mean, dataset.std)
+        metadata = {"model": config.model, "method": config.method, **dataset.card.file_metadata()}
+        target = record.folder / FILE
+        try:
+            report = signbit.export(model, torch.from_numpy(images[:1]), target, data=images, metadata=metadata)
+        except ExportError as error:
+            failures[record.folder] = str(error)
+        else:
+            reports[record.folder], inputs[record.folder] = report.to_dict(), images[:1]
+    for shape in {x.shape for x in inputs.values()}:
+        _time({folder: reports[folder] for folder, x in inputs.items() if x.shape == shape}, shape, timer)
+    return failures
+
+
+def _time(reports: Mapping[Path, Mapping[str, Any]], shape: tuple[int, ...], timer: Timer) -> None:
+    """Time exported files that take images of one shape, and write what is known of each."""
+    x = np.random.default_rng(0).standard_normal(shape).astype(np.float32)
+    with ExitStack() as stack:
+        sessions = {folder: stack.enter_context(Session(folder / FILE, threads=1)) for folder in reports}
+        times = timer({str(folder): session.run for folder, session in sessions.items()}, x, REPEATS)
+        for folder, session in sessions.items():
+            latency = {"native_ms": 1000 * median(times[str(folder)]), "isa": session.isa, "threads": session.threads}
+            note = {**reports[folder], **latency, "file": FILE, "repeats": REPEATS}
+            write_json(folder / DEPLOYMENT, {key: value for key, value in note.items() if key != "layers"})
+
+
+def sign_balances(record: RunRecord) -> dict[str, float]:
+    """Share of +1 in every binary layer of a trained run; empty without binary layers or without its checkpoint."""
+    return sign_balance(load_run(record.folder)[0]) if (record.folder / LAST).is_file() else {}

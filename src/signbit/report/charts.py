@@ -1,0 +1,142 @@
+"""The charts of the pages: plain figures in, a matplotlib figure out, sized so that one fits a telephone's width."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.colors import LogNorm
+from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, StrMethodFormatter
+
+from signbit.compare.statistics import Estimate
+
+WIDTH, HEIGHT = 4.6, 3.3
+MARKERS = "osD^vP*X"
+LOWEST_RATE = 1e-5
+"""Sign flip rates below it, zero included, get the map's darkest colour."""
+
+
+@dataclass(frozen=True)
+class Line:
+    """One curve; ``low`` and ``high`` bound a band around it where there is more than one run.
+
+    ``place`` is the setting's among all of the page, which decides its colour.
+    """
+
+    name: str
+    place: int
+    x: Sequence[float]
+    y: Sequence[float]
+    low: Sequence[float] | None = None
+    high: Sequence[float] | None = None
+
+
+def intervals(names: Sequence[str], values: Sequence[Estimate], label: str) -> Figure:
+    """One dot a name, with its interval."""
+    figure, axes = _chart(f"{label} with intervals", height=0.9 + 0.3 * len(names))
+    for row, (name, value) in enumerate(zip(names, values, strict=True)):
+        axes.errorbar(value.mean, row, xerr=value.half_width, **_style(row), linestyle="none", capsize=3, label=name)
+    axes.set_yticks(range(len(names)), names)
+    axes.set_ylim(len(names) - 0.5, -0.5)
+    axes.set_xlabel(label)
+    return figure
+
+
+def against(names: Sequence[str], x: Sequence[float | None], y: Sequence[Estimate], labels: tuple[str, str]) -> Figure:
+    """A dot for every name that has an x, on a logarithmic x axis where the values span it."""
+    figure, axes = _chart(f"{labels[1]} against {labels[0]}")
+    known = [value for value in x if value is not None]
+    for row, (name, place, value) in enumerate(zip(names, x, y, strict=True)):
+        if place is not None:
+            axes.errorbar(place, value.mean, yerr=value.half_width, **_style(row), linestyle="none", label=name)
+    if known and max(known) > 3 * min(known) > 0:
+        axes.set_xscale("log")
+        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if max(known) < 30 * min(known) else (1,)))
+        axes.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+        axes.xaxis.set_minor_formatter(NullFormatter())
+    axes.set(xlabel=labels[0], ylabel=labels[1])
+    _legend(axes, names)
+    return figure
+
+
+def curves(
+    lines: Sequence[Line], labels: tuple[str, str], stepped: bool = False, span: tuple[float, float] | None = None
+) -> Figure:
+    """Lines over a common axis, with their bands; ``span`` of the y axis, default: what the lines need."""
+    figure, axes = _chart(f"{labels[1]} by {labels[0]}")
+    for line in lines:
+        style: dict[str, Any] = {"color": f"C{line.place % 10}", "linestyle": "-" if line.place < 10 else "--"}
+        axes.plot(line.x, line.y, label=line.name, drawstyle="steps-post" if stepped else "default",
+                  marker="o" if len(line.x) == 1 else None, **style)  # fmt: skip
+        if line.low is not None and line.high is not None:
+            axes.fill_between(line.x, line.low, line.high, color=style["color"], alpha=0.15, linewidth=0)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.set(xlabel=labels[0], ylabel=labels[1], ylim=span)
+    _legend(axes, [line.name for line in lines])
+    return figure
+
+
+def heat_map(title: str, rates: Mapping[str, Sequence[float]], label: str) -> Figure:
+    """Layer x epoch, in percent, on one logarithmic scale for all maps of a page; a missing rate stays empty."""
+    figure, axes = _chart(title, height=1.1 + 0.17 * len(rates), grid=False)
+    table = 100 * np.clip(np.array(list(rates.values()), dtype=float), LOWEST_RATE, None)
+    extent = (0.5, table.shape[1] + 0.5, len(table) - 0.5, -0.5)
+    norm = LogNorm(100 * LOWEST_RATE, 100)
+    image = axes.imshow(table, aspect="auto", cmap="viridis", extent=extent, norm=norm, interpolation="nearest")
+    axes.set_yticks(range(len(table)), list(rates), fontsize=7.5)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.set_xlabel("epoch")
+    axes.set_title(title, fontsize=10, loc="left")
+    figure.colorbar(image, label=label)
+    return figure
+
+
+def bars(names: Sequence[str], values: Sequence[float | None], label: str) -> Figure:
+    """One horizontal bar a name, its figure written beside it."""
+    figure, axes = _chart(label, height=0.9 + 0.3 * len(names))
+    known = [(row, value) for row, value in enumerate(values) if value is not None]
+    drawn = axes.barh([row for row, _ in known], [v for _, v in known], color=[f"C{row % 10}" for row, _ in known])
+    axes.bar_label(drawn, [f"{value:.4g}" for _, value in known], padding=3, fontsize=8.5)
+    axes.set_yticks(range(len(names)), names)
+    axes.set_ylim(len(names) - 0.5, -0.5)
+    axes.margins(x=0.18)
+    axes.set_xlabel(label)
+    return figure
+
+
+def mean_line(name: str, place: int, runs: Sequence[Sequence[float]], factor: float = 1.0) -> Line:
+    """The mean over runs, epoch by epoch, and the span of the runs; a run that stopped early ends its share.
+
+    >>> mean_line("a", 0, [[1.0, 2.0], [3.0]])
+    Line(name='a', place=0, x=[1, 2], y=[2.0, 2.0], low=[1.0, 2.0], high=[3.0, 2.0])
+    """
+    epochs = range(max(map(len, runs)))
+    columns = [[factor * run[epoch] for run in runs if epoch < len(run)] for epoch in epochs]
+    x, y = [epoch + 1 for epoch in epochs], [math.fsum(column) / len(column) for column in columns]
+    if len(runs) == 1:
+        return Line(name, place, x, y)
+    return Line(name, place, x, y, [min(column) for column in columns], [max(column) for column in columns])
+
+
+def _chart(label: str, height: float = HEIGHT, grid: bool = True) -> tuple[Figure, Axes]:
+    figure = Figure(figsize=(WIDTH, height), layout="constrained")
+    figure.set_label(label)
+    axes = figure.subplots()
+    axes.grid(grid)
+    axes.set_axisbelow(True)
+    axes.spines[["top", "right"]].set_visible(False)
+    return figure, axes
+
+
+def _style(row: int) -> dict[str, Any]:
+    return {"color": f"C{row % 10}", "marker": MARKERS[row % len(MARKERS)], "markersize": 6, "elinewidth": 1.2}
+
+
+def _legend(axes: Axes, names: Sequence[str]) -> None:
+    columns = max(1, min(4, len(names), 64 // (max(map(len, names), default=1) + 7)))
+    axes.figure.legend(loc="outside lower center", ncols=columns, frameon=False, fontsize=8.5, handletextpad=0.5)
