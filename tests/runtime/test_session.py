@@ -112,6 +112,10 @@ def test_profile(name: str) -> None:
     assert [row.op for row in times] == [node.op for node in GRAPH.nodes]
     assert [row.name for row in times] == [node.name for node in GRAPH.nodes]
     assert all(isinstance(row, LayerTime) and 0 <= row.seconds < 10 for row in times)
+    images = len(BATCH)
+    for row, node in zip(times, GRAPH.nodes, strict=True):
+        weight, output = node.blobs.get("weight"), GRAPH.values[node.output].shape
+        assert row.macs == (0 if weight is None else images * output[0] * output[1] * int(np.prod(weight.shape)))
 
 
 @every_isa

@@ -16,6 +16,7 @@ class Program final {
     struct Step {
         std::string_view name;  // in names_
         Op op;
+        std::uint64_t macs;  // of one image
         double seconds = 0;
     };
 

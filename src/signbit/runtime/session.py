@@ -36,11 +36,21 @@ class LayerTime:
     name : path of the module that it came from.
     op : its operation.
     seconds : wall-clock time of one run.
+    macs : multiply-accumulates of that run, padded taps included; 0 for what is no convolution or linear layer.
+
+    >>> LayerTime("conv1", "binary_conv2d", 0.002, 1_000_000_000).gmacs_per_second
+    500.0
     """
 
     name: str
     op: str
     seconds: float
+    macs: int
+
+    @property
+    def gmacs_per_second(self) -> float:
+        """Speed, to be compared with the tier's ceiling."""
+        return self.macs / self.seconds / 1e9 if self.seconds > 0 else 0.0
 
 
 class Engine(ABC):
@@ -90,7 +100,8 @@ class _ReferenceEngine(Engine):
         for node in self._graph.nodes:
             start = time.perf_counter()
             reference.compute(self._graph, node, [values[index] for index in node.inputs])
-            times.append(LayerTime(node.name, node.op, time.perf_counter() - start))
+            seconds = time.perf_counter() - start
+            times.append(LayerTime(node.name, node.op, seconds, len(x) * reference.macs(self._graph, node)))
         return times
 
 
