@@ -35,13 +35,14 @@ void bgemm_case(const char* name, const sbn::BgemmKernel& kernel, std::size_t m,
                 bool extreme) {
     const std::size_t a_stride = k + g_random() % 3, stride = n + g_random() % 3,
                       panels = (n + kernel.lanes - 1) / kernel.lanes;
-    std::vector<std::uint32_t> a((m - 1) * a_stride + k), filters(n * k), store;
+    std::vector<std::uint32_t> a((m - 1) * a_stride + k), filters(n * k);
+    std::vector<std::byte> store;
     for (auto& word : a) word = extreme ? 0xFFFFFFFFu : static_cast<std::uint32_t>(g_random());
     for (auto& word : filters) word = extreme ? 0u : static_cast<std::uint32_t>(g_random());
-    std::uint32_t* w = aligned(store, panels * kernel.lanes * k);
+    const std::size_t panel = kernel.panel_bytes(k);
+    std::byte* w = aligned(store, panels * panel);
     for (std::size_t c = 0; c < n; ++c)
-        for (std::size_t i = 0; i < k; ++i)
-            w[(c / kernel.lanes * k + i) * kernel.lanes + c % kernel.lanes] = filters[c * k + i];
+        kernel.pack(filters.data() + c * k, k, c % kernel.lanes, w + c / kernel.lanes * panel);
     std::vector<std::int32_t> counts(m * stride + 64, kGuard);
     kernel.run(a.data(), a_stride, m, w, n, k, counts.data(), stride);
     for (std::size_t i = 0; i < counts.size(); ++i) {
@@ -64,7 +65,8 @@ void bgemm(const char* name, const sbn::BgemmKernel& kernel) {
         for (const std::size_t n : {1u, 7u, 8u, 9u, 15u, 16u, 17u, 31u, 33u, 48u, 49u, 63u, 64u, 65u, 130u})
             for (const std::size_t k : {1u, 2u, 5u, 30u, 31u, 32u, 62u, 63u, 95u})
                 bgemm_case(name, kernel, m, n, k, false), ++cases;
-    bgemm_case(name, kernel, 5, 65, 400, true);
+    for (const std::size_t m : {16u, 17u, 35u}) bgemm_case(name, kernel, m, 65, 18, false), ++cases;
+    bgemm_case(name, kernel, 5, 65, kernel.max_words < 400 ? kernel.max_words : 400, true);
     std::printf("%s: %d cases\n", name, cases + 1);
 }
 
@@ -160,6 +162,7 @@ int main() {
     const auto& cpu = sbn::cpu_features();
     if (cpu.avx2_fma) {
         bgemm("bgemm avx2", sbn::kBgemmAvx2);
+        bgemm("bgemm_table avx2", sbn::kBgemmTableAvx2);
         threshold_pack("threshold_pack avx2", sbn::kThresholdPackAvx2);
         sgemm("sgemm avx2", sbn::kSgemmAvx2);
     } else {

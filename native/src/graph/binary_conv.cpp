@@ -33,26 +33,27 @@ std::size_t to_size(std::int64_t n) {
 class BinaryConv final : public Operation {
   public:
     explicit BinaryConv(const Build& build)
-        : kernel_(build.tier.bgemm),
-          window_(Window::of(build.graph, build.node)),
+        : window_(Window::of(build.graph, build.node)),
           channels_(build.in().c),
           filters_(build.out().c),
           groups_(to_size(build.node.attributes[10])),
           alphabet_(build.in().alphabet),
           pad_value_(build.node.attributes[11]),
           row_parts_(axis_parts(window_.h)),
-          column_parts_(axis_parts(window_.w)) {
-        group_channels_ = channels_ / groups_;
-        group_filters_ = filters_ / groups_;
-        bits_ = to_size(window_.taps()) * group_channels_;
-        row_words_ = words_for(bits_);
-        k_words_ = ceil_div(bits_, 32);
+          column_parts_(axis_parts(window_.w)),
+          group_channels_(channels_ / groups_),
+          group_filters_(filters_ / groups_),
+          bits_(to_size(window_.taps()) * group_channels_),
+          row_words_(words_for(bits_)),
+          k_words_(ceil_div(bits_, 32)),
+          kernel_(bgemm_for(build.tier, build.out().pixels(), group_filters_, k_words_)),
+          panel_bytes_(kernel_.panel_bytes(k_words_)) {
         panels_ = ceil_div(group_filters_, kernel_.lanes);
         const Axis &h = window_.h, &w = window_.w;
         direct_ = groups_ == 1 && window_.taps() == 1 && h.stride == 1 && w.stride == 1 && h.in == h.out &&
                   w.in == w.out && h.pad == 0 && w.pad == 0;
         row_block_ = std::clamp<std::size_t>(kRowBlockBytes / (row_words_ * 8), 4, kMaxRowBlock);
-        build.budget.take(groups_ * panels_ * kernel_.lanes, k_words_ * sizeof(std::uint32_t), build.node);
+        build.budget.take(groups_ * panels_, panel_bytes_, build.node);
         build.budget.take(row_parts_.size() * column_parts_.size(), filters_ * sizeof(std::int32_t), build.node);
         pack_weights(*build.node.blobs[0]);
     }
@@ -75,15 +76,13 @@ class BinaryConv final : public Operation {
 
   private:
     void pack_weights(const Blob& weight) {
-        const std::size_t lanes = kernel_.lanes;
-        weights_.assign(groups_ * panels_ * lanes * k_words_, 0);
+        weights_.assign(groups_ * panels_ * panel_bytes_, std::byte{0});
         base_.resize(row_parts_.size() * column_parts_.size() * filters_);
         for (std::size_t o = 0; o < filters_; ++o) {
             const std::vector<std::uint64_t> row = weight.row_words(o);
             const std::size_t group = o / group_filters_, channel = o % group_filters_;
-            std::uint32_t* panel = weights_.data() + (group * panels_ + channel / lanes) * lanes * k_words_;
-            for (std::size_t k = 0; k < k_words_; ++k)
-                panel[k * lanes + channel % lanes] = static_cast<std::uint32_t>(row[k / 2] >> (32 * (k % 2)));
+            std::byte* panel = weights_.data() + (group * panels_ + channel / kernel_.lanes) * panel_bytes_;
+            kernel_.pack(reinterpret_cast<const std::uint32_t*>(row.data()), k_words_, channel % kernel_.lanes, panel);
             fill_base(row.data(), o);
         }
     }
@@ -146,7 +145,7 @@ class BinaryConv final : public Operation {
                                   columns = std::min(to * kernel_.lanes, group_filters_) - column;
                 const std::size_t at = group * group_filters_ + column;
                 kernel_.run(reinterpret_cast<const std::uint32_t*>(taps), 2 * row_words_, rows,
-                            weights_.data() + (group * panels_ + from) * kernel_.lanes * k_words_, columns, k_words_,
+                            weights_.data() + (group * panels_ + from) * panel_bytes_, columns, k_words_,
                             call.out<std::int32_t>() + pixel * filters_ + at, filters_);
                 finish(call.out<std::int32_t>(), pixel, rows, at, columns);
             }
@@ -233,15 +232,16 @@ class BinaryConv final : public Operation {
         return to_size(after - parts.begin()) - 1;
     }
 
-    const BgemmKernel& kernel_;
     Window window_;
     std::size_t channels_, filters_, groups_;
     Alphabet alphabet_;
     std::int32_t pad_value_;
     std::vector<AxisPart> row_parts_, column_parts_;
-    std::size_t group_channels_, group_filters_, bits_, row_words_, k_words_, panels_, row_block_;
-    bool direct_;
-    AlignedVector<std::uint32_t> weights_;
+    std::size_t group_channels_, group_filters_, bits_, row_words_, k_words_;
+    const BgemmKernel& kernel_;
+    std::size_t panel_bytes_, panels_ = 0, row_block_ = 0;
+    bool direct_ = false;
+    AlignedVector<std::byte> weights_;
     std::vector<std::int32_t> base_;  // [row part][column part][filter]
 };
 

@@ -86,7 +86,8 @@ Program::Program(std::span<const std::uint8_t> file, const std::optional<std::st
     };
     stages_.reserve(graph.nodes.size());
     for (const Node& node : graph.nodes) {
-        stages_.push_back({make_operation({graph, node, tier_, budget}), {}, 0, {name(node), node.op, macs(graph, node)}});
+        stages_.push_back(
+            {make_operation({graph, node, tier_, budget}), {}, 0, {name(node), node.op, macs(graph, node)}});
         scratch_stride_ = std::max(scratch_stride_, stages_.back().operation->scratch_bytes());
     }
     scratch_stride_ = round_up(scratch_stride_, kBufferAlignment);
