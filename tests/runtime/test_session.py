@@ -109,13 +109,15 @@ def test_a_wrong_input_is_told_what_is_right(name: str, shape: tuple[int, ...], 
 @every_isa
 def test_profile(name: str) -> None:
     times = Session(MODEL, isa=name).profile(BATCH)
-    assert [row.op for row in times] == [node.op for node in GRAPH.nodes]
-    assert [row.name for row in times] == [node.name for node in GRAPH.nodes]
+    steps = [op for row in times for op in row.op.split("+")]
+    assert sorted(steps) == sorted(node.op for node in GRAPH.nodes)
+    assert {row.name for row in times} <= {node.name for node in GRAPH.nodes}
     assert all(isinstance(row, LayerTime) and 0 <= row.seconds < 10 for row in times)
-    images = len(BATCH)
-    for row, node in zip(times, GRAPH.nodes, strict=True):
+    expected = 0
+    for node in GRAPH.nodes:
         weight, output = node.blobs.get("weight"), GRAPH.values[node.output].shape
-        assert row.macs == (0 if weight is None else images * output[0] * output[1] * int(np.prod(weight.shape)))
+        expected += 0 if weight is None else output[0] * output[1] * int(np.prod(weight.shape))
+    assert sum(row.macs for row in times) == len(BATCH) * expected
 
 
 @every_isa

@@ -30,7 +30,7 @@ std::size_t to_size(std::int64_t n) {
     return static_cast<std::size_t>(n);
 }
 
-class BinaryConv final : public Operation {
+class BinaryConv final : public BlockOperation {
   public:
     explicit BinaryConv(const Build& build)
         : window_(Window::of(build.graph, build.node)),
@@ -47,12 +47,13 @@ class BinaryConv final : public Operation {
           row_words_(words_for(bits_)),
           k_words_(ceil_div(bits_, 32)),
           kernel_(bgemm_for(build.tier, build.out().pixels(), group_filters_, k_words_)),
+          pointwise_(build.tier.pointwise),
           panel_bytes_(kernel_.panel_bytes(k_words_)) {
         panels_ = ceil_div(group_filters_, kernel_.lanes);
         const Axis &h = window_.h, &w = window_.w;
         direct_ = groups_ == 1 && window_.taps() == 1 && h.stride == 1 && w.stride == 1 && h.in == h.out &&
                   w.in == w.out && h.pad == 0 && w.pad == 0;
-        row_block_ = std::clamp<std::size_t>(kRowBlockBytes / (row_words_ * 8), 4, kMaxRowBlock);
+        row_block_ = std::clamp<std::size_t>(kRowBlockBytes / (row_words_ * 8) / 16 * 16, 16, kMaxRowBlock);
         build.budget.take(groups_ * panels_, panel_bytes_, build.node);
         build.budget.take(row_parts_.size() * column_parts_.size(), filters_ * sizeof(std::int32_t), build.node);
         pack_weights(*build.node.blobs[0]);
@@ -66,12 +67,17 @@ class BinaryConv final : public Operation {
         const std::size_t all_panels = groups_ * panels_;
         if (pixels >= 4 * static_cast<std::size_t>(threads))
             parallel_for(threads, pixels, [&](int part, std::size_t begin, std::size_t end) {
-                block(call, part, begin, end, 0, all_panels);
+                blocks(call, part, begin, end, 0, all_panels);
             });
         else
             parallel_for(threads, all_panels, [&](int part, std::size_t begin, std::size_t end) {
-                block(call, part, 0, pixels, begin, end);
+                blocks(call, part, 0, pixels, begin, end);
             });
+    }
+
+    std::size_t block_pixels() const override { return row_block_; }
+    void block(const Call& call, int part, std::size_t begin, std::size_t end, void* out) const override {
+        panels(call, part, begin, end - begin, 0, groups_ * panels_, static_cast<std::int32_t*>(out));
     }
 
   private:
@@ -126,29 +132,32 @@ class BinaryConv final : public Operation {
     }
 
     // Output pixels [begin, end) of the batch, weight panels [first, last) counted over all groups.
-    void block(const Call& call, int part, std::size_t begin, std::size_t end, std::size_t first,
-               std::size_t last) const {
+    void blocks(const Call& call, int part, std::size_t begin, std::size_t end, std::size_t first,
+                std::size_t last) const {
+        for (std::size_t pixel = begin; pixel < end; pixel += row_block_)
+            panels(call, part, pixel, std::min(row_block_, end - pixel), first, last,
+                   call.out<std::int32_t>() + pixel * filters_);
+    }
+
+    void panels(const Call& call, int part, std::size_t pixel, std::size_t rows, std::size_t first, std::size_t last,
+                std::int32_t* out) const {
         const auto* image = call.in<std::uint64_t>();
-        const std::size_t pixel_words = words_for(channels_);
-        for (std::size_t pixel = begin; pixel < end; pixel += row_block_) {
-            const std::size_t rows = std::min(row_block_, end - pixel);
-            for (std::size_t group = first / panels_; group * panels_ < last; ++group) {
-                const std::uint64_t* taps = image + pixel * pixel_words;
-                if (!direct_) {
-                    auto* scratch = call.scratch_of<std::uint64_t>(part);
-                    gather(image, pixel, rows, group * group_channels_, scratch);
-                    taps = scratch;
-                }
-                const std::size_t from = std::max(first, group * panels_) - group * panels_;
-                const std::size_t to = std::min(last, (group + 1) * panels_) - group * panels_;
-                const std::size_t column = from * kernel_.lanes,
-                                  columns = std::min(to * kernel_.lanes, group_filters_) - column;
-                const std::size_t at = group * group_filters_ + column;
-                kernel_.run(reinterpret_cast<const std::uint32_t*>(taps), 2 * row_words_, rows,
-                            weights_.data() + (group * panels_ + from) * panel_bytes_, columns, k_words_,
-                            call.out<std::int32_t>() + pixel * filters_ + at, filters_);
-                finish(call.out<std::int32_t>(), pixel, rows, at, columns);
+        for (std::size_t group = first / panels_; group * panels_ < last; ++group) {
+            const std::uint64_t* taps = image + pixel * words_for(channels_);
+            if (!direct_) {
+                auto* scratch = call.scratch_of<std::uint64_t>(part);
+                gather(image, pixel, rows, group * group_channels_, scratch);
+                taps = scratch;
             }
+            const std::size_t from = std::max(first, group * panels_) - group * panels_;
+            const std::size_t to = std::min(last, (group + 1) * panels_) - group * panels_;
+            const std::size_t column = from * kernel_.lanes,
+                              columns = std::min(to * kernel_.lanes, group_filters_) - column;
+            const std::size_t at = group * group_filters_ + column;
+            kernel_.run(reinterpret_cast<const std::uint32_t*>(taps), 2 * row_words_, rows,
+                        weights_.data() + (group * panels_ + from) * panel_bytes_, columns, k_words_, out + at,
+                        filters_);
+            finish(out, pixel, rows, at, columns);
         }
     }
 
@@ -197,25 +206,31 @@ class BinaryConv final : public Operation {
             const std::int64_t row = (h.origin(at.y) + y * h.dilation) * w.in + w.origin(at.x);
             std::uint64_t* target = out + to_size(y * w.kernel) * n;
             if (w.dilation == 1) {
-                std::memcpy(target + to_size(xs.begin) * n, image + to_size(row + xs.begin) * n,
-                            to_size(xs.size()) * n * 8);
+                copy(image + to_size(row + xs.begin) * n, to_size(xs.size()) * n, target + to_size(xs.begin) * n);
                 continue;
             }
             for (std::int64_t x = xs.begin; x < xs.end; ++x)
-                std::memcpy(target + to_size(x) * n, image + to_size(row + x * w.dilation) * n, n * 8);
+                copy(image + to_size(row + x * w.dilation) * n, n, target + to_size(x) * n);
         }
     }
 
+    // A few words: a call of memcpy would take longer than the copy.
+    static void copy(const std::uint64_t* from, std::size_t n, std::uint64_t* to) {
+        if (n > 8)
+            std::memcpy(to, from, n * sizeof *to);
+        else
+            for (std::size_t i = 0; i < n; ++i) to[i] = from[i];
+    }
+
     // Popcounts to products, in place: channels [channel, channel + n) of consecutive output pixels.
-    void finish(std::int32_t* batch, std::size_t pixel, std::size_t rows, std::size_t channel, std::size_t n) const {
+    void finish(std::int32_t* block, std::size_t pixel, std::size_t rows, std::size_t channel, std::size_t n) const {
         const int shift = alphabet_ == Alphabet::Pm1 ? 1 : 0;
         PixelCursor at(window_, static_cast<std::int64_t>(pixel));
         std::size_t row_part = part_of(row_parts_, at.y), column_part = part_of(column_parts_, at.x);
         for (std::size_t r = 0; r < rows; ++r) {
             const std::int32_t* base =
                 base_.data() + (row_part * column_parts_.size() + column_part) * filters_ + channel;
-            std::int32_t* out = batch + (pixel + r) * filters_ + channel;
-            for (std::size_t i = 0; i < n; ++i) out[i] = base[i] - (out[i] << shift);
+            pointwise_.subtract_from(base, shift, n, block + r * filters_ + channel);
             at.next();
             if (at.x == 0) {
                 row_part = part_of(row_parts_, at.y);
@@ -239,6 +254,7 @@ class BinaryConv final : public Operation {
     std::vector<AxisPart> row_parts_, column_parts_;
     std::size_t group_channels_, group_filters_, bits_, row_words_, k_words_;
     const BgemmKernel& kernel_;
+    const PointwiseKernel& pointwise_;
     std::size_t panel_bytes_, panels_ = 0, row_block_ = 0;
     bool direct_ = false;
     AlignedVector<std::byte> weights_;
@@ -247,7 +263,7 @@ class BinaryConv final : public Operation {
 
 }  // namespace
 
-std::unique_ptr<Operation> make_binary_conv(const Build& build) {
+std::unique_ptr<BlockOperation> make_binary_conv(const Build& build) {
     return std::make_unique<BinaryConv>(build);
 }
 

@@ -27,10 +27,12 @@ const BgemmKernel* const kAvx512Vpopcntdq[] = {&kBgemmAvx512Vpopcntdq};
 const Tier kTiers[] = {
 #if defined(__x86_64__)
     {"avx512_vpopcntdq", "AVX-512 with VPOPCNTDQ: a 512-bit popcount instruction", has_avx512_vpopcntdq,
-     kAvx512Vpopcntdq, kThresholdPackAvx2, kSgemmAvx2},
-    {"avx2", "AVX2 with FMA: binary products by table look-up", has_avx2, kAvx2, kThresholdPackAvx2, kSgemmAvx2},
+     kAvx512Vpopcntdq, kThresholdPackAvx2, kSgemmAvx2, kPointwiseAvx2},
+    {"avx2", "AVX2 with FMA: binary products by table look-up", has_avx2, kAvx2, kThresholdPackAvx2, kSgemmAvx2,
+     kPointwiseAvx2},
 #endif
-    {"portable", "any CPU: popcount by shifts and adds", always, kPortable, kThresholdPackPortable, kSgemmPortable},
+    {"portable", "any CPU: popcount by shifts and adds", always, kPortable, kThresholdPackPortable, kSgemmPortable,
+     kPointwisePortable},
 };
 
 std::string usable_names() {

@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "kernels/bgemm.h"
+#include "kernels/pointwise.h"
 #include "kernels/sgemm.h"
 #include "kernels/threshold_pack.h"
 
@@ -19,6 +20,7 @@ struct Tier {
     std::span<const BgemmKernel* const> bgemm;  // preferred first; the last takes every shape
     const ThresholdPackKernel& threshold_pack;
     const SgemmKernel& sgemm;
+    const PointwiseKernel& pointwise;
 };
 
 // Best first; the last runs anywhere.

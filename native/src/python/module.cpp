@@ -58,7 +58,7 @@ std::vector<std::tuple<std::string, std::string, double, std::uint64_t>> profile
     }
     std::vector<std::tuple<std::string, std::string, double, std::uint64_t>> rows;
     for (const Program::Step& step : steps)
-        rows.emplace_back(std::string(step.name), op_name(step.op), step.seconds, n * step.macs);
+        rows.emplace_back(std::string(step.name), step.op, step.seconds, n * step.macs);
     return rows;
 }
 

@@ -53,4 +53,4 @@ class Program:
         """
 
     def profile(self, x: npt.NDArray[np.float32]) -> list[tuple[str, str, float, int]]:
-        """Name, operation, seconds and multiply-accumulates of every node over all images of ``x``, in order."""
+        """Name, operation, seconds and multiply-accumulates of every step over all images of ``x``, in order."""

@@ -29,12 +29,12 @@ Shape = tuple[int, int, int]
 
 @dataclass(frozen=True)
 class LayerTime:
-    """What one node of the network cost.
+    """What one step of the network cost.
 
     Attributes
     ----------
-    name : path of the module that it came from.
-    op : its operation.
+    name : path of the module that its first node came from.
+    op : its operation; several, joined by +, where the native runtime does them together.
     seconds : wall-clock time of one run.
     macs : multiply-accumulates of that run, padded taps included; 0 for what is no convolution or linear layer.
 
@@ -65,7 +65,7 @@ class Engine(ABC):
 
     @abstractmethod
     def profile(self, x: FloatArray) -> list[LayerTime]:
-        """The cost of each node, in execution order."""
+        """The cost of each step, in execution order."""
 
 
 @final
@@ -181,7 +181,7 @@ class Session:
         return output[:, :, 0, 0] if self.output_shape[1:] == (1, 1) else output
 
     def profile(self, x: npt.ArrayLike) -> list[LayerTime]:
-        """Wall-clock time of each node for one run of ``x``, in execution order; errors as in :meth:`run`."""
+        """Wall-clock time of each step for one run of ``x``, in execution order; errors as in :meth:`run`."""
         batch = self._checked(x)
         with self._lock:
             return self._open().profile(batch)
