@@ -1,8 +1,7 @@
 // binary_conv2d: rows of taps (im2col) times filters, by the bgemm family.
 //
-// The bits of a row are dense: kh * kw * C/groups of them and only the last word is padded, in the order of the weight
-// rows in the file. A tap outside the image puts zeros there. What these zeros should have counted depends on which
-// taps are outside and on the filter, not on the image, so it is a table:
+// What the zeros in place of the taps outside the image should have counted depends on which taps are outside and on the
+// filter, not on the image, so it is a table:
 //
 //     d = base[row part][column part][o] - s * popcount(a xor w),      s = 2 for {-1,+1}, 1 for {0,1}
 //
@@ -14,9 +13,9 @@
 //     {0,1},   pad +1:  base = T - Z + 2 P            (add w over the taps outside)
 // All of them are below 2^27 in magnitude because K <= 2^24.
 #include <bit>
-#include <cstring>
 
 #include "base/parallel.h"
+#include "graph/bit_taps.h"
 #include "graph/operation.h"
 #include "graph/window.h"
 
@@ -25,10 +24,6 @@ namespace {
 
 constexpr std::size_t kRowBlockBytes = 16 << 10;  // rows of taps at a time: half of a usual L1 data cache
 constexpr std::size_t kMaxRowBlock = 64;
-
-std::size_t to_size(std::int64_t n) {
-    return static_cast<std::size_t>(n);
-}
 
 class BinaryConv final : public BlockOperation {
   public:
@@ -39,6 +34,7 @@ class BinaryConv final : public BlockOperation {
           groups_(to_size(build.node.attributes[10])),
           alphabet_(build.in().alphabet),
           pad_value_(build.node.attributes[11]),
+          taps_(window_, channels_, groups_),
           row_parts_(axis_parts(window_.h)),
           column_parts_(axis_parts(window_.w)),
           group_channels_(channels_ / groups_),
@@ -146,7 +142,7 @@ class BinaryConv final : public BlockOperation {
             const std::uint64_t* taps = image + pixel * words_for(channels_);
             if (!direct_) {
                 auto* scratch = call.scratch_of<std::uint64_t>(part);
-                gather(image, pixel, rows, group * group_channels_, scratch);
+                taps_.gather(image, pixel, rows, group * group_channels_, scratch);
                 taps = scratch;
             }
             const std::size_t from = std::max(first, group * panels_) - group * panels_;
@@ -159,67 +155,6 @@ class BinaryConv final : public BlockOperation {
                         filters_);
             finish(out, pixel, rows, at, columns);
         }
-    }
-
-    // Rows of taps of one group for consecutive output pixels.
-    void gather(const std::uint64_t* batch, std::size_t pixel, std::size_t rows, std::size_t channel,
-                std::uint64_t* out) const {
-        const Axis &h = window_.h, &w = window_.w;
-        const std::size_t pixel_words = words_for(channels_);
-        const bool whole_words = groups_ == 1 && channels_ % kWordBits == 0;
-        const bool one_word = groups_ == 1 && channels_ <= kWordBits;
-        PixelCursor at(window_, static_cast<std::int64_t>(pixel));
-        for (std::size_t r = 0; r < rows; ++r, at.next(), out += row_words_) {
-            const Taps ys = h.inside(at.y), xs = w.inside(at.x);
-            const std::uint64_t* image = batch + to_size(at.image * h.in * w.in) * pixel_words;
-            if (whole_words) {
-                gather_words(image, at, ys, xs, out);
-                continue;
-            }
-            BitWriter writer(out);
-            for (std::int64_t y = 0; y < h.kernel; ++y) {
-                if (y < ys.begin || y >= ys.end) {
-                    writer.append_zeros(to_size(w.kernel) * group_channels_);
-                    continue;
-                }
-                const std::int64_t row = (h.origin(at.y) + y * h.dilation) * w.in + w.origin(at.x);
-                writer.append_zeros(to_size(xs.begin) * group_channels_);
-                for (std::int64_t x = xs.begin; x < xs.end; ++x) {
-                    const std::uint64_t* source = image + to_size(row + x * w.dilation) * pixel_words;
-                    if (one_word)
-                        writer.append(*source, group_channels_);
-                    else
-                        writer.append_row(source, channel, group_channels_);
-                }
-                writer.append_zeros(to_size(w.kernel - xs.end) * group_channels_);
-            }
-            writer.finish();
-        }
-    }
-
-    // Channels fill whole words: taps are copied, neighbours at once.
-    void gather_words(const std::uint64_t* image, const PixelCursor& at, Taps ys, Taps xs, std::uint64_t* out) const {
-        const Axis &h = window_.h, &w = window_.w;
-        const std::size_t n = words_for(channels_);
-        if (ys.size() < h.kernel || xs.size() < w.kernel) std::memset(out, 0, row_words_ * 8);
-        for (std::int64_t y = ys.begin; y < ys.end; ++y) {
-            const std::int64_t row = (h.origin(at.y) + y * h.dilation) * w.in + w.origin(at.x);
-            std::uint64_t* target = out + to_size(y * w.kernel) * n;
-            if (w.dilation == 1) {
-                copy(image + to_size(row + xs.begin) * n, to_size(xs.size()) * n, target + to_size(xs.begin) * n);
-                continue;
-            }
-            for (std::int64_t x = xs.begin; x < xs.end; ++x)
-                copy(image + to_size(row + x * w.dilation) * n, n, target + to_size(x) * n);
-        }
-    }
-
-    // A few words: a call of memcpy would take longer than the copy.
-    static void copy(const std::uint64_t* from, std::size_t n, std::uint64_t* to) {
-        if (n > 8)
-            std::memcpy(to, from, n * sizeof *to);
-        else
-            for (std::size_t i = 0; i < n; ++i) to[i] = from[i];
     }
 
     // Popcounts to products, in place: channels [channel, channel + n) of consecutive output pixels.
@@ -251,6 +186,7 @@ class BinaryConv final : public BlockOperation {
     std::size_t channels_, filters_, groups_;
     Alphabet alphabet_;
     std::int32_t pad_value_;
+    BitTaps taps_;
     std::vector<AxisPart> row_parts_, column_parts_;
     std::size_t group_channels_, group_filters_, bits_, row_words_, k_words_;
     const BgemmKernel& kernel_;

@@ -9,11 +9,7 @@ namespace sbn {
 namespace {
 
 constexpr std::size_t kRowBlockBytes = 64 << 10;
-constexpr std::size_t kMaxRowBlock = 60;  // whole tiles of sgemm
-
-std::size_t to_size(std::int64_t n) {
-    return static_cast<std::size_t>(n);
-}
+constexpr std::size_t kMaxRowBlock = 64;
 
 class FloatConv final : public BlockOperation {
   public:
@@ -30,7 +26,8 @@ class FloatConv final : public BlockOperation {
         const Axis &h = window_.h, &w = window_.w;
         direct_ = groups_ == 1 && window_.taps() == 1 && h.stride == 1 && w.stride == 1 && h.in == h.out &&
                   w.in == w.out && h.pad == 0 && w.pad == 0;
-        row_block_ = std::clamp<std::size_t>(kRowBlockBytes / (k_ * sizeof(float)), 4, kMaxRowBlock);
+        const std::size_t rows = std::min(kRowBlockBytes / (k_ * sizeof(float)), kMaxRowBlock);
+        row_block_ = std::max<std::size_t>(rows / kernel_.tile_rows, 1) * kernel_.tile_rows;
         build.budget.take(groups_ * panels_ * kernel_.lanes, (k_ + 1) * sizeof(float), build.node);
         pack(*build.node.blobs[0], build.node.blobs[1]);
     }

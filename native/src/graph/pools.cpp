@@ -8,10 +8,6 @@
 namespace sbn {
 namespace {
 
-std::size_t to_size(std::int64_t n) {
-    return static_cast<std::size_t>(n);
-}
-
 struct Maximum {
     static void merge(const PointwiseKernel& kernel, const float* x, std::size_t n, float* y) {
         kernel.maximum(x, n, y);

@@ -96,34 +96,32 @@ struct Sums {
     __m256i rows[2][2];
 };
 
+// Adds the counts of steps [begin, end), at most 3 * kTriples of them.
 template <std::size_t kPanels>
-inline void tile(const std::uint16_t* offsets, const std::byte* w, std::size_t stride, std::size_t steps,
-                 Sums (&sums)[kPanels]) {
+inline void tile(const std::uint16_t* offsets, const std::byte* w, std::size_t stride, std::size_t begin,
+                 std::size_t end, Sums (&sums)[kPanels]) {
     const __m256i low = _mm256_set1_epi8(15), zero = _mm256_setzero_si256();
-    for (std::size_t p = 0; p < kPanels; ++p) sums[p] = {{{zero, zero}, {zero, zero}}};
-    for (std::size_t begin = 0; begin < steps; begin += 3 * kTriples) {
-        const std::size_t end = begin + 3 * kTriples < steps ? begin + 3 * kTriples : steps;
-        __m256i total[kPanels], second[kPanels];
-        for (std::size_t p = 0; p < kPanels; ++p) total[p] = second[p] = zero;
-        for (std::size_t k = begin; k < end; k += 3) {
-            const __m256i t0 = table_at(offsets[k]), t1 = table_at(offsets[k + 1]), t2 = table_at(offsets[k + 2]);
-            for (std::size_t p = 0; p < kPanels; ++p) {
-                const std::byte* indices = w + p * stride + k * kLanes;
-                const __m256i s = _mm256_add_epi8(_mm256_add_epi8(_mm256_shuffle_epi8(t0, load(indices)),
-                                                                  _mm256_shuffle_epi8(t1, load(indices + kLanes))),
-                                                  _mm256_shuffle_epi8(t2, load(indices + 2 * kLanes)));
-                total[p] = _mm256_add_epi8(total[p], s);
-                second[p] = _mm256_add_epi8(second[p], _mm256_and_si256(_mm256_srli_epi16(s, 4), low));
-            }
-        }
+    __m256i total[kPanels], second[kPanels];
+    for (std::size_t p = 0; p < kPanels; ++p) total[p] = second[p] = zero;
+#pragma GCC unroll 3
+    for (std::size_t k = begin; k < end; k += 3) {
+        const __m256i t0 = table_at(offsets[k]), t1 = table_at(offsets[k + 1]), t2 = table_at(offsets[k + 2]);
         for (std::size_t p = 0; p < kPanels; ++p) {
-            const __m256i first = _mm256_sub_epi8(total[p], _mm256_andnot_si256(low, _mm256_slli_epi16(second[p], 4)));
-            const __m256i octets[2] = {first, second[p]};
-            for (std::size_t r = 0; r < 2; ++r) {
-                __m256i(&row)[2] = sums[p].rows[r];
-                row[0] = _mm256_add_epi16(row[0], _mm256_unpacklo_epi8(octets[r], zero));
-                row[1] = _mm256_add_epi16(row[1], _mm256_unpackhi_epi8(octets[r], zero));
-            }
+            const std::byte* indices = w + p * stride + k * kLanes;
+            const __m256i s = _mm256_add_epi8(_mm256_add_epi8(_mm256_shuffle_epi8(t0, load(indices)),
+                                                              _mm256_shuffle_epi8(t1, load(indices + kLanes))),
+                                              _mm256_shuffle_epi8(t2, load(indices + 2 * kLanes)));
+            total[p] = _mm256_add_epi8(total[p], s);
+            second[p] = _mm256_add_epi8(second[p], _mm256_and_si256(_mm256_srli_epi16(s, 4), low));
+        }
+    }
+    for (std::size_t p = 0; p < kPanels; ++p) {
+        const __m256i first = _mm256_sub_epi8(total[p], _mm256_andnot_si256(low, _mm256_slli_epi16(second[p], 4)));
+        const __m256i octets[2] = {first, second[p]};
+        for (std::size_t r = 0; r < 2; ++r) {
+            __m256i(&row)[2] = sums[p].rows[r];
+            row[0] = _mm256_add_epi16(row[0], _mm256_unpacklo_epi8(octets[r], zero));
+            row[1] = _mm256_add_epi16(row[1], _mm256_unpackhi_epi8(octets[r], zero));
         }
     }
 }
@@ -147,13 +145,16 @@ template <std::size_t kPanels>
 inline void panel_column(const std::uint16_t (*offsets)[8 * kMaxWords + 16], std::size_t rows, const std::byte* w,
                          std::size_t stride, std::size_t steps, std::size_t used, std::int32_t* out,
                          std::size_t out_stride) {
-    for (std::size_t row = 0; row < rows; row += 2, ++offsets, out += 2 * out_stride) {
-        Sums sums[kPanels];
-        tile<kPanels>(*offsets, w, stride, steps, sums);
-        for (std::size_t r = 0; r < 2 && row + r < rows; ++r)
-            for (std::size_t p = 0; p < kPanels; ++p)
-                widen(sums[p].rows[r], out + r * out_stride + p * kLanes, used - p * kLanes);
+    Sums sums[kBlockPairs][kPanels] = {};
+    const std::size_t pairs = (rows + 1) / 2;
+    for (std::size_t begin = 0; begin < steps; begin += 3 * kTriples) {
+        const std::size_t end = begin + 3 * kTriples < steps ? begin + 3 * kTriples : steps;
+        for (std::size_t pair = 0; pair < pairs; ++pair)
+            tile<kPanels>(offsets[pair], w, stride, begin, end, sums[pair]);
     }
+    for (std::size_t row = 0; row < rows; ++row)
+        for (std::size_t p = 0; p < kPanels; ++p)
+            widen(sums[row / 2][p].rows[row % 2], out + row * out_stride + p * kLanes, used - p * kLanes);
 }
 
 void run(const std::uint32_t* a, std::size_t a_stride, std::size_t m, const std::byte* w, std::size_t n,

@@ -21,6 +21,7 @@ namespace sbn {
 
 struct SgemmKernel {
     std::size_t lanes;
+    std::size_t tile_rows;
     void (*run)(const float* a, std::size_t a_stride, std::size_t m, const float* w, const float* bias, std::size_t n,
                 std::size_t k, float* out, std::size_t out_stride);
 };

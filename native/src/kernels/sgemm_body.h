@@ -53,7 +53,10 @@ void run(const float* a, std::size_t a_stride, std::size_t m, const float* w, co
     for (std::size_t column = 0; column < n; column += kLanes, w += k * kLanes, bias += kLanes) {
         std::size_t row = 0;
         for (; row + kTileRows <= m; row += kTileRows)
-            tile<kTileRows>(a + row * a_stride, a_stride, w, bias, k, out + row * out_stride + column, out_stride, n - column);
+            tile<kTileRows>(a + row * a_stride, a_stride, w, bias, k, out + row * out_stride + column, out_stride,
+                            n - column);
+        for (; row + 3 <= m; row += 3)
+            tile<3>(a + row * a_stride, a_stride, w, bias, k, out + row * out_stride + column, out_stride, n - column);
         for (; row < m; ++row)
             tile<1>(a + row * a_stride, a_stride, w, bias, k, out + row * out_stride + column, out_stride, n - column);
     }
