@@ -121,6 +121,13 @@ def test_profile(name: str) -> None:
 
 
 @every_isa
+def test_memory_is_reported(name: str) -> None:
+    sizes = [4 * int(np.prod(GRAPH.values[i].shape)) for i in (GRAPH.input, GRAPH.output)]
+    everything = sum(64 + 8 * int(np.prod(value.shape)) for value in GRAPH.values)
+    assert max(sizes) <= Session(MODEL, isa=name).memory_bytes <= everything
+
+
+@every_isa
 def test_closed(name: str) -> None:
     session = Session(MODEL, isa=name)
     session.close()

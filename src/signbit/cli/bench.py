@@ -66,7 +66,7 @@ def run(args: argparse.Namespace) -> Mapping[str, Any]:
             trace = args.trace or Path(f"{args.file.stem}.trace.json")
             with atomic_write(trace) as temporary:
                 temporary.write_text(json.dumps(chrome_trace(layers)), encoding="utf-8")
-            say(args, f"trace: {trace}")
+            say(args, f"values of one image: at most {session.memory_bytes} bytes at once; trace: {trace}")
         return {"native_ms": native_ms, "threads": session.threads, "isa": session.isa, "against": medians}
 
 

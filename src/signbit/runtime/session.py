@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from signbit.errors import ConfigError, ShapeError, SignbitError
-from signbit.format import Graph, read_bytes
+from signbit.format import DType, Graph, read_bytes
 from signbit.format.reader import read_file
 from signbit.runtime import reference
 from signbit.runtime.isa import REFERENCE, choose_isa, native
@@ -58,6 +58,7 @@ class Engine(ABC):
 
     input_shape: Shape
     output_shape: Shape
+    memory_bytes: int
 
     @abstractmethod
     def run(self, x: FloatArray) -> FloatArray:
@@ -73,6 +74,7 @@ class _NativeEngine(Engine):
     def __init__(self, data: bytes, isa: str, threads: int) -> None:
         self._program = native().Program(data, isa, threads)
         self.input_shape, self.output_shape = tuple(self._program.input_shape), tuple(self._program.output_shape)
+        self.memory_bytes = self._program.memory_bytes
 
     def run(self, x: FloatArray) -> FloatArray:
         output: FloatArray = self._program.run(x)
@@ -90,6 +92,8 @@ class _ReferenceEngine(Engine):
             (channels, height, width)
             for height, width, channels in (graph.values[graph.input].shape, graph.values[graph.output].shape)
         )
+        sizes = {DType.BITS: 1}  # octets of an element; other types take four
+        self.memory_bytes = sum(int(np.prod(v.shape)) * sizes.get(v.dtype, 4) for v in graph.values)
 
     def run(self, x: FloatArray) -> FloatArray:
         return reference.run(self._graph, x)
@@ -148,6 +152,8 @@ class Session:
         """``(C, H, W)`` of one input image."""
         self.output_shape: Shape = self._engine.output_shape
         """``(C, H, W)`` of one output; ``(classes, 1, 1)`` for a classifier."""
+        self.memory_bytes: int = self._engine.memory_bytes
+        """Most that the values of one image take at once; weights and working memory of the kernels not counted."""
 
     @cached_property
     def graph(self) -> Graph:
