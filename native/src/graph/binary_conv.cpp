@@ -1,7 +1,7 @@
 // binary_conv2d: rows of taps (im2col) times filters, by the bgemm family.
 //
-// What the zeros in place of the taps outside the image should have counted depends on which taps are outside and on the
-// filter, not on the image, so it is a table:
+// What the zeros in place of the taps outside the image should have counted depends on which taps are outside and on
+// the filter, not on the image, so it is a table:
 //
 //     d = base[row part][column part][o] - s * popcount(a xor w),      s = 2 for {-1,+1}, 1 for {0,1}
 //
