@@ -1,5 +1,6 @@
 // Every kernel against a count bit by bit, over sizes around its tile and word, with guarded buffers.
 // Prints what it ran; exits with 1 at the first difference. Kernels that this CPU cannot run are named, not run.
+#include <algorithm>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
@@ -10,6 +11,7 @@
 
 #include "base/cpu.h"
 #include "kernels/bgemm.h"
+#include "kernels/pointwise.h"
 #include "kernels/sgemm.h"
 #include "kernels/threshold_pack.h"
 
@@ -35,13 +37,14 @@ void bgemm_case(const char* name, const sbn::BgemmKernel& kernel, std::size_t m,
                 bool extreme) {
     const std::size_t a_stride = k + g_random() % 3, stride = n + g_random() % 3,
                       panels = (n + kernel.lanes - 1) / kernel.lanes;
-    std::vector<std::uint32_t> a((m - 1) * a_stride + k), filters(n * k), store;
+    std::vector<std::uint32_t> a((m - 1) * a_stride + k), filters(n * k);
+    std::vector<std::byte> store;
     for (auto& word : a) word = extreme ? 0xFFFFFFFFu : static_cast<std::uint32_t>(g_random());
     for (auto& word : filters) word = extreme ? 0u : static_cast<std::uint32_t>(g_random());
-    std::uint32_t* w = aligned(store, panels * kernel.lanes * k);
+    const std::size_t panel = kernel.panel_bytes(k);
+    std::byte* w = aligned(store, panels * panel);
     for (std::size_t c = 0; c < n; ++c)
-        for (std::size_t i = 0; i < k; ++i)
-            w[(c / kernel.lanes * k + i) * kernel.lanes + c % kernel.lanes] = filters[c * k + i];
+        kernel.pack(filters.data() + c * k, k, c % kernel.lanes, w + c / kernel.lanes * panel);
     std::vector<std::int32_t> counts(m * stride + 64, kGuard);
     kernel.run(a.data(), a_stride, m, w, n, k, counts.data(), stride);
     for (std::size_t i = 0; i < counts.size(); ++i) {
@@ -64,7 +67,8 @@ void bgemm(const char* name, const sbn::BgemmKernel& kernel) {
         for (const std::size_t n : {1u, 7u, 8u, 9u, 15u, 16u, 17u, 31u, 33u, 48u, 49u, 63u, 64u, 65u, 130u})
             for (const std::size_t k : {1u, 2u, 5u, 30u, 31u, 32u, 62u, 63u, 95u})
                 bgemm_case(name, kernel, m, n, k, false), ++cases;
-    bgemm_case(name, kernel, 5, 65, 400, true);
+    for (const std::size_t m : {16u, 17u, 35u}) bgemm_case(name, kernel, m, 65, 18, false), ++cases;
+    bgemm_case(name, kernel, 5, 65, kernel.max_words < 400 ? kernel.max_words : 400, true);
     std::printf("%s: %d cases\n", name, cases + 1);
 }
 
@@ -113,6 +117,54 @@ void threshold_pack(const char* name, const sbn::ThresholdPackKernel& kernel) {
         name, kernel.i32, {0, 1, -1, 2, -2, 100, Int::max(), Int::min(), Int::max() - 1, Int::min() + 1}, 0xFFFFFFFFu);
 }
 
+// Bit for bit, in place and not, specials and tails included.
+void pointwise(const char* name, const sbn::PointwiseKernel& kernel) {
+    using Limits = std::numeric_limits<float>;
+    const std::vector<float> specials = {
+        0.0f, -0.0f, 1.0f, -1.0f, 0.3f, -2.7f, Limits::infinity(), -Limits::infinity(), 1e-45f, 3e38f, -3e38f, 7.25f};
+    const auto draw = [&] { return specials[g_random() % specials.size()]; };
+    const auto same = [](float a, float b) { return std::memcmp(&a, &b, sizeof a) == 0 || (a != a && b != b); };
+    for (std::size_t c = 1; c < 40; ++c) {
+        const std::size_t m = 3, n = m * c;
+        std::vector<float> x(n), other(n), scale(c), shift(c), y(n + 1, kGuard);
+        std::vector<std::int32_t> counts(n), base(n);
+        for (std::size_t i = 0; i < n; ++i) {
+            x[i] = draw(), other[i] = draw();
+            counts[i] = static_cast<std::int32_t>(g_random() % 100001) - 50000, base[i] = counts[i] / 3;
+        }
+        for (std::size_t i = 0; i < c; ++i) scale[i] = draw(), shift[i] = draw();
+        const auto check = [&](const char* what, auto&& expected) {
+            for (std::size_t i = 0; i < n; ++i) require(same(y[i], expected(i)), name, what, m, c, i);
+            require(y[n] == kGuard, name, "wrote outside", m, c, n);
+        };
+        const auto affine = [&](std::size_t i, float v) {
+            volatile float product = scale[i % c] * v;  // rounded before the sum
+            return product + shift[i % c];
+        };
+        kernel.affine_f32(x.data(), m, c, scale.data(), shift.data(), y.data());
+        check("wrong affine_f32", [&](std::size_t i) { return affine(i, x[i]); });
+        std::copy(counts.begin(), counts.end(), reinterpret_cast<std::int32_t*>(y.data()));
+        kernel.affine_i32(reinterpret_cast<const std::int32_t*>(y.data()), m, c, scale.data(), shift.data(), y.data());
+        check("wrong affine_i32", [&](std::size_t i) { return affine(i, static_cast<float>(counts[i])); });
+        kernel.prelu(x.data(), m, c, scale.data(), y.data());
+        check("wrong prelu", [&](std::size_t i) { return x[i] >= 0.0f ? x[i] : scale[i % c] * x[i]; });
+        kernel.add(x.data(), other.data(), n, y.data());
+        check("wrong add", [&](std::size_t i) { return x[i] + other[i]; });
+        kernel.clamp(x.data(), n, -1.0f, 0.5f, y.data());
+        check("wrong clamp", [&](std::size_t i) { return std::min(std::max(x[i], -1.0f), 0.5f); });
+        std::copy(other.begin(), other.end(), y.begin());
+        kernel.maximum(x.data(), n, y.data());
+        check("wrong maximum", [&](std::size_t i) { return std::max(other[i], x[i]); });
+        for (const int by : {0, 1}) {
+            std::vector<std::int32_t> z = counts;
+            kernel.subtract_from(base.data(), by, n, z.data());
+            for (std::size_t i = 0; i < n; ++i)
+                require(z[i] == base[i] - counts[i] * (1 << by), name, "wrong subtract_from", m, c, i);
+        }
+    }
+    std::printf("%s: ok\n", name);
+}
+
 // Small whole numbers, so that every order of adding gives the same sum.
 void sgemm(const char* name, const sbn::SgemmKernel& kernel) {
     int cases = 0;
@@ -156,12 +208,15 @@ int main() {
     bgemm("bgemm portable", sbn::kBgemmPortable);
     threshold_pack("threshold_pack portable", sbn::kThresholdPackPortable);
     sgemm("sgemm portable", sbn::kSgemmPortable);
+    pointwise("pointwise portable", sbn::kPointwisePortable);
 #if defined(__x86_64__)
     const auto& cpu = sbn::cpu_features();
     if (cpu.avx2_fma) {
         bgemm("bgemm avx2", sbn::kBgemmAvx2);
+        bgemm("bgemm_table avx2", sbn::kBgemmTableAvx2);
         threshold_pack("threshold_pack avx2", sbn::kThresholdPackAvx2);
         sgemm("sgemm avx2", sbn::kSgemmAvx2);
+        pointwise("pointwise avx2", sbn::kPointwiseAvx2);
     } else {
         std::printf("not run: avx2\n");
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 from pathlib import Path
@@ -146,11 +147,18 @@ def test_inspect_counts_the_binary_weights(sbn_file: Path, capsys: pytest.Captur
     assert result["binary_weights"] == 92_160
 
 
-def test_bench_against_torch(sbn_file: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    result = result_of(capsys, "bench", str(sbn_file), "--against", "torch", "--repeats", "5", "--profile")
+def test_bench_against_torch(sbn_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    trace = tmp_path / "trace.json"
+    options = ("--against", "torch", "--repeats", "5", "--profile", "--trace", str(trace))
+    result = result_of(capsys, "bench", str(sbn_file), *options)
     assert result["native_ms"] > 0
     assert result["against"]["torch"] > 0
     assert min(result["import_ms"], result["open_ms"]) > 0
+    events = json.loads(trace.read_text())["traceEvents"]
+    assert {event["ph"] for event in events} == {"X"}
+    for before, after in itertools.pairwise(events):
+        assert after["ts"] == pytest.approx(before["ts"] + before["dur"])
+    assert sum(event["args"]["macs"] for event in events) > 92_160  # every binary weight is used more than once
 
 
 def test_bench_train(capsys: pytest.CaptureFixture[str]) -> None:

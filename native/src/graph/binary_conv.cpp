@@ -1,8 +1,7 @@
 // binary_conv2d: rows of taps (im2col) times filters, by the bgemm family.
 //
-// The bits of a row are dense: kh * kw * C/groups of them and only the last word is padded, in the order of the weight
-// rows in the file. A tap outside the image puts zeros there. What these zeros should have counted depends on which
-// taps are outside and on the filter, not on the image, so it is a table:
+// What the zeros in place of the taps outside the image should have counted depends on which taps are outside and on
+// the filter, not on the image, so it is a table:
 //
 //     d = base[row part][column part][o] - s * popcount(a xor w),      s = 2 for {-1,+1}, 1 for {0,1}
 //
@@ -14,9 +13,9 @@
 //     {0,1},   pad +1:  base = T - Z + 2 P            (add w over the taps outside)
 // All of them are below 2^27 in magnitude because K <= 2^24.
 #include <bit>
-#include <cstring>
 
 #include "base/parallel.h"
+#include "graph/bit_taps.h"
 #include "graph/operation.h"
 #include "graph/window.h"
 
@@ -26,33 +25,32 @@ namespace {
 constexpr std::size_t kRowBlockBytes = 16 << 10;  // rows of taps at a time: half of a usual L1 data cache
 constexpr std::size_t kMaxRowBlock = 64;
 
-std::size_t to_size(std::int64_t n) {
-    return static_cast<std::size_t>(n);
-}
-
-class BinaryConv final : public Operation {
+class BinaryConv final : public BlockOperation {
   public:
     explicit BinaryConv(const Build& build)
-        : kernel_(build.tier.bgemm),
-          window_(Window::of(build.graph, build.node)),
+        : window_(Window::of(build.graph, build.node)),
           channels_(build.in().c),
           filters_(build.out().c),
           groups_(to_size(build.node.attributes[10])),
           alphabet_(build.in().alphabet),
           pad_value_(build.node.attributes[11]),
+          taps_(window_, channels_, groups_),
           row_parts_(axis_parts(window_.h)),
-          column_parts_(axis_parts(window_.w)) {
-        group_channels_ = channels_ / groups_;
-        group_filters_ = filters_ / groups_;
-        bits_ = to_size(window_.taps()) * group_channels_;
-        row_words_ = words_for(bits_);
-        k_words_ = ceil_div(bits_, 32);
+          column_parts_(axis_parts(window_.w)),
+          group_channels_(channels_ / groups_),
+          group_filters_(filters_ / groups_),
+          bits_(to_size(window_.taps()) * group_channels_),
+          row_words_(words_for(bits_)),
+          k_words_(ceil_div(bits_, 32)),
+          kernel_(bgemm_for(build.tier, build.out().pixels(), group_filters_, k_words_)),
+          pointwise_(build.tier.pointwise),
+          panel_bytes_(kernel_.panel_bytes(k_words_)) {
         panels_ = ceil_div(group_filters_, kernel_.lanes);
         const Axis &h = window_.h, &w = window_.w;
         direct_ = groups_ == 1 && window_.taps() == 1 && h.stride == 1 && w.stride == 1 && h.in == h.out &&
                   w.in == w.out && h.pad == 0 && w.pad == 0;
-        row_block_ = std::clamp<std::size_t>(kRowBlockBytes / (row_words_ * 8), 4, kMaxRowBlock);
-        build.budget.take(groups_ * panels_ * kernel_.lanes, k_words_ * sizeof(std::uint32_t), build.node);
+        row_block_ = std::clamp<std::size_t>(kRowBlockBytes / (row_words_ * 8) / 16 * 16, 16, kMaxRowBlock);
+        build.budget.take(groups_ * panels_, panel_bytes_, build.node);
         build.budget.take(row_parts_.size() * column_parts_.size(), filters_ * sizeof(std::int32_t), build.node);
         pack_weights(*build.node.blobs[0]);
     }
@@ -65,25 +63,28 @@ class BinaryConv final : public Operation {
         const std::size_t all_panels = groups_ * panels_;
         if (pixels >= 4 * static_cast<std::size_t>(threads))
             parallel_for(threads, pixels, [&](int part, std::size_t begin, std::size_t end) {
-                block(call, part, begin, end, 0, all_panels);
+                blocks(call, part, begin, end, 0, all_panels);
             });
         else
             parallel_for(threads, all_panels, [&](int part, std::size_t begin, std::size_t end) {
-                block(call, part, 0, pixels, begin, end);
+                blocks(call, part, 0, pixels, begin, end);
             });
+    }
+
+    std::size_t block_pixels() const override { return row_block_; }
+    void block(const Call& call, int part, std::size_t begin, std::size_t end, void* out) const override {
+        panels(call, part, begin, end - begin, 0, groups_ * panels_, static_cast<std::int32_t*>(out));
     }
 
   private:
     void pack_weights(const Blob& weight) {
-        const std::size_t lanes = kernel_.lanes;
-        weights_.assign(groups_ * panels_ * lanes * k_words_, 0);
+        weights_.assign(groups_ * panels_ * panel_bytes_, std::byte{0});
         base_.resize(row_parts_.size() * column_parts_.size() * filters_);
         for (std::size_t o = 0; o < filters_; ++o) {
             const std::vector<std::uint64_t> row = weight.row_words(o);
             const std::size_t group = o / group_filters_, channel = o % group_filters_;
-            std::uint32_t* panel = weights_.data() + (group * panels_ + channel / lanes) * lanes * k_words_;
-            for (std::size_t k = 0; k < k_words_; ++k)
-                panel[k * lanes + channel % lanes] = static_cast<std::uint32_t>(row[k / 2] >> (32 * (k % 2)));
+            std::byte* panel = weights_.data() + (group * panels_ + channel / kernel_.lanes) * panel_bytes_;
+            kernel_.pack(reinterpret_cast<const std::uint32_t*>(row.data()), k_words_, channel % kernel_.lanes, panel);
             fill_base(row.data(), o);
         }
     }
@@ -127,96 +128,44 @@ class BinaryConv final : public Operation {
     }
 
     // Output pixels [begin, end) of the batch, weight panels [first, last) counted over all groups.
-    void block(const Call& call, int part, std::size_t begin, std::size_t end, std::size_t first,
-               std::size_t last) const {
+    void blocks(const Call& call, int part, std::size_t begin, std::size_t end, std::size_t first,
+                std::size_t last) const {
+        for (std::size_t pixel = begin; pixel < end; pixel += row_block_)
+            panels(call, part, pixel, std::min(row_block_, end - pixel), first, last,
+                   call.out<std::int32_t>() + pixel * filters_);
+    }
+
+    void panels(const Call& call, int part, std::size_t pixel, std::size_t rows, std::size_t first, std::size_t last,
+                std::int32_t* out) const {
         const auto* image = call.in<std::uint64_t>();
-        const std::size_t pixel_words = words_for(channels_);
-        for (std::size_t pixel = begin; pixel < end; pixel += row_block_) {
-            const std::size_t rows = std::min(row_block_, end - pixel);
-            for (std::size_t group = first / panels_; group * panels_ < last; ++group) {
-                const std::uint64_t* taps = image + pixel * pixel_words;
-                if (!direct_) {
-                    auto* scratch = call.scratch_of<std::uint64_t>(part);
-                    gather(image, pixel, rows, group * group_channels_, scratch);
-                    taps = scratch;
-                }
-                const std::size_t from = std::max(first, group * panels_) - group * panels_;
-                const std::size_t to = std::min(last, (group + 1) * panels_) - group * panels_;
-                const std::size_t column = from * kernel_.lanes,
-                                  columns = std::min(to * kernel_.lanes, group_filters_) - column;
-                const std::size_t at = group * group_filters_ + column;
-                kernel_.run(reinterpret_cast<const std::uint32_t*>(taps), 2 * row_words_, rows,
-                            weights_.data() + (group * panels_ + from) * kernel_.lanes * k_words_, columns, k_words_,
-                            call.out<std::int32_t>() + pixel * filters_ + at, filters_);
-                finish(call.out<std::int32_t>(), pixel, rows, at, columns);
+        for (std::size_t group = first / panels_; group * panels_ < last; ++group) {
+            const std::uint64_t* taps = image + pixel * words_for(channels_);
+            if (!direct_) {
+                auto* scratch = call.scratch_of<std::uint64_t>(part);
+                taps_.gather(image, pixel, rows, group * group_channels_, scratch);
+                taps = scratch;
             }
-        }
-    }
-
-    // Rows of taps of one group for consecutive output pixels.
-    void gather(const std::uint64_t* batch, std::size_t pixel, std::size_t rows, std::size_t channel,
-                std::uint64_t* out) const {
-        const Axis &h = window_.h, &w = window_.w;
-        const std::size_t pixel_words = words_for(channels_);
-        const bool whole_words = groups_ == 1 && channels_ % kWordBits == 0;
-        const bool one_word = groups_ == 1 && channels_ <= kWordBits;
-        PixelCursor at(window_, static_cast<std::int64_t>(pixel));
-        for (std::size_t r = 0; r < rows; ++r, at.next(), out += row_words_) {
-            const Taps ys = h.inside(at.y), xs = w.inside(at.x);
-            const std::uint64_t* image = batch + to_size(at.image * h.in * w.in) * pixel_words;
-            if (whole_words) {
-                gather_words(image, at, ys, xs, out);
-                continue;
-            }
-            BitWriter writer(out);
-            for (std::int64_t y = 0; y < h.kernel; ++y) {
-                if (y < ys.begin || y >= ys.end) {
-                    writer.append_zeros(to_size(w.kernel) * group_channels_);
-                    continue;
-                }
-                const std::int64_t row = (h.origin(at.y) + y * h.dilation) * w.in + w.origin(at.x);
-                writer.append_zeros(to_size(xs.begin) * group_channels_);
-                for (std::int64_t x = xs.begin; x < xs.end; ++x) {
-                    const std::uint64_t* source = image + to_size(row + x * w.dilation) * pixel_words;
-                    if (one_word)
-                        writer.append(*source, group_channels_);
-                    else
-                        writer.append_row(source, channel, group_channels_);
-                }
-                writer.append_zeros(to_size(w.kernel - xs.end) * group_channels_);
-            }
-            writer.finish();
-        }
-    }
-
-    // Channels fill whole words: taps are copied, neighbours at once.
-    void gather_words(const std::uint64_t* image, const PixelCursor& at, Taps ys, Taps xs, std::uint64_t* out) const {
-        const Axis &h = window_.h, &w = window_.w;
-        const std::size_t n = words_for(channels_);
-        if (ys.size() < h.kernel || xs.size() < w.kernel) std::memset(out, 0, row_words_ * 8);
-        for (std::int64_t y = ys.begin; y < ys.end; ++y) {
-            const std::int64_t row = (h.origin(at.y) + y * h.dilation) * w.in + w.origin(at.x);
-            std::uint64_t* target = out + to_size(y * w.kernel) * n;
-            if (w.dilation == 1) {
-                std::memcpy(target + to_size(xs.begin) * n, image + to_size(row + xs.begin) * n,
-                            to_size(xs.size()) * n * 8);
-                continue;
-            }
-            for (std::int64_t x = xs.begin; x < xs.end; ++x)
-                std::memcpy(target + to_size(x) * n, image + to_size(row + x * w.dilation) * n, n * 8);
+            const std::size_t from = std::max(first, group * panels_) - group * panels_;
+            const std::size_t to = std::min(last, (group + 1) * panels_) - group * panels_;
+            const std::size_t column = from * kernel_.lanes,
+                              columns = std::min(to * kernel_.lanes, group_filters_) - column;
+            const std::size_t at = group * group_filters_ + column;
+            kernel_.run(reinterpret_cast<const std::uint32_t*>(taps), 2 * row_words_, rows,
+                        weights_.data() + (group * panels_ + from) * panel_bytes_, columns, k_words_, out + at,
+                        filters_);
+            finish(out, pixel, rows, at, columns);
         }
     }
 
     // Popcounts to products, in place: channels [channel, channel + n) of consecutive output pixels.
-    void finish(std::int32_t* batch, std::size_t pixel, std::size_t rows, std::size_t channel, std::size_t n) const {
+    void finish(std::int32_t* block, std::size_t pixel, std::size_t rows, std::size_t channel, std::size_t n) const {
         const int shift = alphabet_ == Alphabet::Pm1 ? 1 : 0;
         PixelCursor at(window_, static_cast<std::int64_t>(pixel));
         std::size_t row_part = part_of(row_parts_, at.y), column_part = part_of(column_parts_, at.x);
         for (std::size_t r = 0; r < rows; ++r) {
             const std::int32_t* base =
                 base_.data() + (row_part * column_parts_.size() + column_part) * filters_ + channel;
-            std::int32_t* out = batch + (pixel + r) * filters_ + channel;
-            for (std::size_t i = 0; i < n; ++i) out[i] = base[i] - (out[i] << shift);
+            pointwise_.subtract_from(base, shift, n, block + r * filters_ + channel);
             at.next();
             if (at.x == 0) {
                 row_part = part_of(row_parts_, at.y);
@@ -233,21 +182,24 @@ class BinaryConv final : public Operation {
         return to_size(after - parts.begin()) - 1;
     }
 
-    const BgemmKernel& kernel_;
     Window window_;
     std::size_t channels_, filters_, groups_;
     Alphabet alphabet_;
     std::int32_t pad_value_;
+    BitTaps taps_;
     std::vector<AxisPart> row_parts_, column_parts_;
-    std::size_t group_channels_, group_filters_, bits_, row_words_, k_words_, panels_, row_block_;
-    bool direct_;
-    AlignedVector<std::uint32_t> weights_;
+    std::size_t group_channels_, group_filters_, bits_, row_words_, k_words_;
+    const BgemmKernel& kernel_;
+    const PointwiseKernel& pointwise_;
+    std::size_t panel_bytes_, panels_ = 0, row_block_ = 0;
+    bool direct_ = false;
+    AlignedVector<std::byte> weights_;
     std::vector<std::int32_t> base_;  // [row part][column part][filter]
 };
 
 }  // namespace
 
-std::unique_ptr<Operation> make_binary_conv(const Build& build) {
+std::unique_ptr<BlockOperation> make_binary_conv(const Build& build) {
     return std::make_unique<BinaryConv>(build);
 }
 

@@ -324,6 +324,11 @@ std::string_view op_name(Op op) {
     return names[static_cast<std::size_t>(op) - 1];
 }
 
+std::uint64_t macs(const Graph& graph, const Node& node) {
+    if (node.op != Op::Conv2d && node.op != Op::BinaryConv2d) return 0;
+    return graph.out(node).pixels() * graph.out(node).c * node.blobs[0]->row_elements();
+}
+
 Graph parse(std::span<const std::uint8_t> file) {
     return Parser(file).parse();
 }

@@ -87,6 +87,9 @@ struct Graph {
 
 std::string_view op_name(Op op);
 
+// Multiplications and additions that one image costs in this node, a padded tap counting like any other.
+std::uint64_t macs(const Graph& graph, const Node& node);
+
 // Throws FormatError. The graph is valid as long as the bytes of `file` are.
 Graph parse(std::span<const std::uint8_t> file);
 

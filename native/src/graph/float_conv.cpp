@@ -11,11 +11,7 @@ namespace {
 constexpr std::size_t kRowBlockBytes = 64 << 10;
 constexpr std::size_t kMaxRowBlock = 64;
 
-std::size_t to_size(std::int64_t n) {
-    return static_cast<std::size_t>(n);
-}
-
-class FloatConv final : public Operation {
+class FloatConv final : public BlockOperation {
   public:
     explicit FloatConv(const Build& build)
         : kernel_(build.tier.sgemm),
@@ -30,7 +26,8 @@ class FloatConv final : public Operation {
         const Axis &h = window_.h, &w = window_.w;
         direct_ = groups_ == 1 && window_.taps() == 1 && h.stride == 1 && w.stride == 1 && h.in == h.out &&
                   w.in == w.out && h.pad == 0 && w.pad == 0;
-        row_block_ = std::clamp<std::size_t>(kRowBlockBytes / (k_ * sizeof(float)), 4, kMaxRowBlock);
+        const std::size_t rows = std::min(kRowBlockBytes / (k_ * sizeof(float)), kMaxRowBlock);
+        row_block_ = std::max<std::size_t>(rows / kernel_.tile_rows, 1) * kernel_.tile_rows;
         build.budget.take(groups_ * panels_ * kernel_.lanes, (k_ + 1) * sizeof(float), build.node);
         pack(*build.node.blobs[0], build.node.blobs[1]);
     }
@@ -43,12 +40,17 @@ class FloatConv final : public Operation {
         const std::size_t all_panels = groups_ * panels_;
         if (pixels >= 4 * static_cast<std::size_t>(threads))
             parallel_for(threads, pixels, [&](int part, std::size_t begin, std::size_t end) {
-                block(call, part, begin, end, 0, all_panels);
+                blocks(call, part, begin, end, 0, all_panels);
             });
         else
             parallel_for(threads, all_panels, [&](int part, std::size_t begin, std::size_t end) {
-                block(call, part, 0, pixels, begin, end);
+                blocks(call, part, 0, pixels, begin, end);
             });
+    }
+
+    std::size_t block_pixels() const override { return row_block_; }
+    void block(const Call& call, int part, std::size_t begin, std::size_t end, void* out) const override {
+        panels(call, part, begin, end - begin, 0, groups_ * panels_, static_cast<float*>(out));
     }
 
   private:
@@ -71,24 +73,28 @@ class FloatConv final : public Operation {
     }
 
     // Output pixels [begin, end) of the batch, weight panels [first, last) counted over all groups.
-    void block(const Call& call, int part, std::size_t begin, std::size_t end, std::size_t first,
-               std::size_t last) const {
-        for (std::size_t pixel = begin; pixel < end; pixel += row_block_) {
-            const std::size_t rows = std::min(row_block_, end - pixel);
-            for (std::size_t group = first / panels_; group * panels_ < last; ++group) {
-                const float* taps = call.in<float>() + pixel * channels_;
-                if (!direct_) {
-                    auto* scratch = call.scratch_of<float>(part);
-                    gather(call.in<float>(), pixel, rows, group * group_channels_, scratch);
-                    taps = scratch;
-                }
-                const std::size_t from = std::max(first, group * panels_), to = std::min(last, (group + 1) * panels_);
-                const std::size_t column = (from - group * panels_) * kernel_.lanes;
-                const std::size_t columns = std::min((to - group * panels_) * kernel_.lanes, group_filters_) - column;
-                kernel_.run(taps, k_, rows, weights_.data() + from * kernel_.lanes * k_,
-                            bias_.data() + from * kernel_.lanes, columns, k_,
-                            call.out<float>() + pixel * filters_ + group * group_filters_ + column, filters_);
+    void blocks(const Call& call, int part, std::size_t begin, std::size_t end, std::size_t first,
+                std::size_t last) const {
+        for (std::size_t pixel = begin; pixel < end; pixel += row_block_)
+            panels(call, part, pixel, std::min(row_block_, end - pixel), first, last,
+                   call.out<float>() + pixel * filters_);
+    }
+
+    void panels(const Call& call, int part, std::size_t pixel, std::size_t rows, std::size_t first, std::size_t last,
+                float* out) const {
+        for (std::size_t group = first / panels_; group * panels_ < last; ++group) {
+            const float* taps = call.in<float>() + pixel * channels_;
+            if (!direct_) {
+                auto* scratch = call.scratch_of<float>(part);
+                gather(call.in<float>(), pixel, rows, group * group_channels_, scratch);
+                taps = scratch;
             }
+            const std::size_t from = std::max(first, group * panels_), to = std::min(last, (group + 1) * panels_);
+            const std::size_t column = (from - group * panels_) * kernel_.lanes;
+            const std::size_t columns = std::min((to - group * panels_) * kernel_.lanes, group_filters_) - column;
+            kernel_.run(taps, k_, rows, weights_.data() + from * kernel_.lanes * k_,
+                        bias_.data() + from * kernel_.lanes, columns, k_, out + group * group_filters_ + column,
+                        filters_);
         }
     }
 
@@ -122,7 +128,7 @@ class FloatConv final : public Operation {
 
 }  // namespace
 
-std::unique_ptr<Operation> make_float_conv(const Build& build) {
+std::unique_ptr<BlockOperation> make_float_conv(const Build& build) {
     return std::make_unique<FloatConv>(build);
 }
 

@@ -3,7 +3,6 @@
 #include <array>
 #include <cmath>
 
-#include "base/parallel.h"
 #include "graph/operation.h"
 
 namespace sbn {
@@ -25,24 +24,19 @@ double sum(std::size_t n, const Term& term) {
     return total;
 }
 
-class LayerNorm final : public Operation {
+class LayerNorm final : public PixelOperation {
   public:
     explicit LayerNorm(const Build& build)
-        : pixels_(build.in().pixels()),
-          channels_(build.in().c),
+        : PixelOperation(build),
           eps_(build.node.scalars[0]),
           scale_(build.node.blobs[0]->copy<float>()),
           shift_(build.node.blobs[1]->copy<float>()) {
         build.budget.take(2 * channels_, sizeof(float), build.node);
     }
-    bool in_place() const override { return true; }
 
-    void run(const Call& call) const override {
-        const std::size_t pixels = call.batch * pixels_;
-        parallel_for(call.threads_for(4 * pixels * channels_), pixels, [&](int, std::size_t begin, std::size_t end) {
-            for (std::size_t pixel = begin; pixel < end; ++pixel)
-                one(call.in<float>() + pixel * channels_, call.out<float>() + pixel * channels_);
-        });
+    void pixels(const void* x, const void*, void* y, std::size_t, std::size_t n) const override {
+        for (std::size_t i = 0; i < n; ++i)
+            one(static_cast<const float*>(x) + i * channels_, static_cast<float*>(y) + i * channels_);
     }
 
   private:
@@ -60,14 +54,13 @@ class LayerNorm final : public Operation {
         for (std::size_t c = 0; c < channels_; ++c) y[c] = (x[c] - mean) * factor * scale_[c] + shift_[c];
     }
 
-    const std::size_t pixels_, channels_;
     const float eps_;
     const std::vector<float> scale_, shift_;
 };
 
 }  // namespace
 
-std::unique_ptr<Operation> make_layer_norm(const Build& build) {
+std::unique_ptr<PixelOperation> make_layer_norm(const Build& build) {
     return std::make_unique<LayerNorm>(build);
 }
 

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <memory>
 #include <new>
+#include <span>
 #include <vector>
 
 #include "base/bits.h"
@@ -52,8 +53,8 @@ class Budget final {
 
 struct Call {
     std::size_t batch;
-    const void* inputs[2];
-    void* output;
+    std::span<const void* const> inputs;
+    std::span<void* const> outputs;
     int threads;
     std::byte* scratch;  // threads parts of scratch_stride bytes each, 64-byte aligned
     std::size_t scratch_stride;
@@ -63,8 +64,8 @@ struct Call {
         return static_cast<const T*>(inputs[i]);
     }
     template <class T>
-    T* out() const {
-        return static_cast<T*>(output);
+    T* out(std::size_t i = 0) const {
+        return static_cast<T*>(outputs[i]);
     }
     template <class T>
     T* scratch_of(int part) const {
@@ -79,16 +80,6 @@ struct Call {
     }
 };
 
-class Operation {
-  public:
-    virtual ~Operation() = default;
-    virtual void run(const Call& call) const = 0;
-    // Working memory that each thread needs.
-    virtual std::size_t scratch_bytes() const { return 0; }
-    // The output may be the memory of any input that has as many elements.
-    virtual bool in_place() const { return false; }
-};
-
 struct Build {
     const Graph& graph;
     const Node& node;
@@ -99,11 +90,45 @@ struct Build {
     const Value& out() const { return graph.out(node); }
 };
 
-std::unique_ptr<Operation> make_binary_conv(const Build& build);
-std::unique_ptr<Operation> make_float_conv(const Build& build);
-std::unique_ptr<Operation> make_layer_norm(const Build& build);
-std::unique_ptr<Operation> make_pointwise(const Build& build);  // affine, threshold, add, clamp, prelu, sigmoid
-std::unique_ptr<Operation> make_pool(const Build& build);       // max, average
-std::unique_ptr<Operation> make_reshape(const Build& build);    // flatten, subsample, pad_channels
+class Operation {
+  public:
+    virtual ~Operation() = default;
+    virtual void run(const Call& call) const = 0;
+    // Working memory that each thread needs.
+    virtual std::size_t scratch_bytes() const { return 0; }
+};
+
+// Computes output pixels independently of each other, a block of neighbours at a time.
+class BlockOperation : public Operation {
+  public:
+    // Pixels [begin, end) of the batch's output, at most block_pixels(), to `out`.
+    virtual void block(const Call& call, int part, std::size_t begin, std::size_t end, void* out) const = 0;
+    virtual std::size_t block_pixels() const { return 64; }
+};
+
+// Looks at one pixel of its input at a time, and at the same one of a second input if it has two.
+class PixelOperation : public BlockOperation {
+  public:
+    explicit PixelOperation(const Build& build);
+    void run(const Call& call) const final;
+    void block(const Call& call, int part, std::size_t begin, std::size_t end, void* out) const final;
+
+    // n pixels: x and y are those pixels and may be the same memory, `first` says where in the batch they are; `other`
+    // is the whole second input.
+    virtual void pixels(const void* x, const void* other, void* y, std::size_t first, std::size_t n) const = 0;
+
+  protected:
+    const std::size_t pixels_, channels_;
+
+  private:
+    const std::size_t in_bytes_, out_bytes_;  // of a pixel
+};
+
+std::unique_ptr<BlockOperation> make_binary_conv(const Build& build);
+std::unique_ptr<BlockOperation> make_float_conv(const Build& build);
+std::unique_ptr<PixelOperation> make_layer_norm(const Build& build);
+std::unique_ptr<PixelOperation> make_pointwise(const Build& build);  // affine, threshold, add, clamp, prelu, sigmoid
+std::unique_ptr<BlockOperation> make_pool(const Build& build);       // max, average
+std::unique_ptr<Operation> make_reshape(const Build& build);         // flatten, subsample, pad_channels
 
 }  // namespace sbn

@@ -6,48 +6,57 @@
 #include "graph/operation.h"
 
 namespace sbn {
+
+PixelOperation::PixelOperation(const Build& build)
+    : pixels_(build.in().pixels()),
+      channels_(build.in().c),
+      in_bytes_(build.in().pixel_bytes()),
+      out_bytes_(build.out().pixel_bytes()) {}
+
+void PixelOperation::run(const Call& call) const {
+    const std::size_t pixels = call.batch * pixels_;
+    parallel_for(call.threads_for(pixels * channels_), pixels, [&](int part, std::size_t begin, std::size_t end) {
+        block(call, part, begin, end, call.out<std::byte>() + begin * out_bytes_);
+    });
+}
+
+void PixelOperation::block(const Call& call, int, std::size_t begin, std::size_t end, void* out) const {
+    const void* other = call.inputs.size() > 1 ? call.inputs[1] : nullptr;
+    pixels(call.in<std::byte>() + begin * in_bytes_, other, out, begin, end - begin);
+}
+
 namespace {
 
-class Pointwise : public Operation {
-  public:
-    explicit Pointwise(const Build& build) : pixels_(build.in().pixels()), channels_(build.in().c) {}
-
-    void run(const Call& call) const final {
-        const std::size_t pixels = call.batch * pixels_;
-        parallel_for(call.threads_for(pixels * channels_), pixels,
-                     [&](int, std::size_t begin, std::size_t end) { pixels_between(call, begin, end); });
-    }
-
-  protected:
-    virtual void pixels_between(const Call& call, std::size_t begin, std::size_t end) const = 0;
-    const std::size_t pixels_, channels_;
-};
-
 template <class T>
-class Affine final : public Pointwise {
+class Affine final : public PixelOperation {
   public:
     explicit Affine(const Build& build)
-        : Pointwise(build), scale_(build.node.blobs[0]->copy<float>()), shift_(build.node.blobs[1]->copy<float>()) {
+        : PixelOperation(build),
+          kernel_(build.tier.pointwise),
+          scale_(build.node.blobs[0]->copy<float>()),
+          shift_(build.node.blobs[1]->copy<float>()) {
         build.budget.take(2 * channels_, sizeof(float), build.node);
     }
-    bool in_place() const override { return true; }
+
+    void pixels(const void* x, const void*, void* y, std::size_t, std::size_t n) const override {
+        if constexpr (std::is_same_v<T, float>)
+            kernel_.affine_f32(static_cast<const float*>(x), n, channels_, scale_.data(), shift_.data(),
+                               static_cast<float*>(y));
+        else
+            kernel_.affine_i32(static_cast<const std::int32_t*>(x), n, channels_, scale_.data(), shift_.data(),
+                               static_cast<float*>(y));
+    }
 
   private:
-    void pixels_between(const Call& call, std::size_t begin, std::size_t end) const override {
-        for (std::size_t pixel = begin; pixel < end; ++pixel) {
-            const T* x = call.in<T>() + pixel * channels_;
-            float* y = call.out<float>() + pixel * channels_;
-            for (std::size_t c = 0; c < channels_; ++c) y[c] = scale_[c] * static_cast<float>(x[c]) + shift_[c];
-        }
-    }
+    const PointwiseKernel& kernel_;
     std::vector<float> scale_, shift_;
 };
 
 template <class T>
-class Threshold final : public Pointwise {
+class Threshold final : public PixelOperation {
   public:
     explicit Threshold(const Build& build)
-        : Pointwise(build),
+        : PixelOperation(build),
           kernel_(build.tier.threshold_pack),
           thresholds_(build.node.blobs[0]->copy<T>()),
           flips_(channels_) {
@@ -60,104 +69,102 @@ class Threshold final : public Pointwise {
         }
     }
 
-  private:
-    void pixels_between(const Call& call, std::size_t begin, std::size_t end) const override {
-        const T* x = call.in<T>() + begin * channels_;
-        std::uint64_t* bits = call.out<std::uint64_t>() + begin * words_for(channels_);
+    void pixels(const void* x, const void*, void* y, std::size_t, std::size_t n) const override {
         if constexpr (std::is_same_v<T, float>)
-            kernel_.f32(x, end - begin, channels_, thresholds_.data(), flips_.data(), bits);
+            kernel_.f32(static_cast<const T*>(x), n, channels_, thresholds_.data(), flips_.data(),
+                        static_cast<std::uint64_t*>(y));
         else
-            kernel_.i32(x, end - begin, channels_, thresholds_.data(), flips_.data(), bits);
+            kernel_.i32(static_cast<const T*>(x), n, channels_, thresholds_.data(), flips_.data(),
+                        static_cast<std::uint64_t*>(y));
     }
+
+  private:
     const ThresholdPackKernel& kernel_;
     std::vector<T> thresholds_;  // as the kernel wants them: xor flips_
     std::vector<std::uint32_t> flips_;
 };
 
-class Add final : public Pointwise {
+class Add final : public PixelOperation {
   public:
-    using Pointwise::Pointwise;
-    bool in_place() const override { return true; }
+    explicit Add(const Build& build) : PixelOperation(build), kernel_(build.tier.pointwise) {}
+
+    void pixels(const void* x, const void* other, void* y, std::size_t first, std::size_t n) const override {
+        kernel_.add(static_cast<const float*>(x), static_cast<const float*>(other) + first * channels_, n * channels_,
+                    static_cast<float*>(y));
+    }
 
   private:
-    void pixels_between(const Call& call, std::size_t begin, std::size_t end) const override {
-        const float *a = call.in<float>(0), *b = call.in<float>(1);
-        float* y = call.out<float>();
-        for (std::size_t i = begin * channels_; i < end * channels_; ++i) y[i] = a[i] + b[i];
-    }
+    const PointwiseKernel& kernel_;
 };
 
 // x1 holds one number per image and channel.
-class AddPerChannel final : public Pointwise {
+class AddPerChannel final : public PixelOperation {
   public:
-    using Pointwise::Pointwise;
-    bool in_place() const override { return true; }
+    explicit AddPerChannel(const Build& build) : PixelOperation(build), kernel_(build.tier.pointwise) {}
+
+    void pixels(const void* x, const void* other, void* y, std::size_t first, std::size_t n) const override {
+        for (std::size_t i = 0; i < n; ++i)
+            kernel_.add(static_cast<const float*>(x) + i * channels_,
+                        static_cast<const float*>(other) + (first + i) / pixels_ * channels_, channels_,
+                        static_cast<float*>(y) + i * channels_);
+    }
 
   private:
-    void pixels_between(const Call& call, std::size_t begin, std::size_t end) const override {
-        for (std::size_t pixel = begin; pixel < end; ++pixel) {
-            const float* a = call.in<float>(0) + pixel * channels_;
-            const float* b = call.in<float>(1) + pixel / pixels_ * channels_;
-            float* y = call.out<float>() + pixel * channels_;
-            for (std::size_t c = 0; c < channels_; ++c) y[c] = a[c] + b[c];
-        }
+    const PointwiseKernel& kernel_;
+};
+
+class Sigmoid final : public PixelOperation {
+  public:
+    using PixelOperation::PixelOperation;
+
+    void pixels(const void* x, const void*, void* y, std::size_t, std::size_t n) const override {
+        for (std::size_t i = 0; i < n * channels_; ++i)
+            static_cast<float*>(y)[i] = 1.0f / (1.0f + std::exp(-static_cast<const float*>(x)[i]));
     }
 };
 
-class Sigmoid final : public Pointwise {
+class Clamp final : public PixelOperation {
   public:
-    using Pointwise::Pointwise;
-    bool in_place() const override { return true; }
+    explicit Clamp(const Build& build)
+        : PixelOperation(build),
+          kernel_(build.tier.pointwise),
+          low_(build.node.scalars[0]),
+          high_(build.node.scalars[1]) {}
+
+    void pixels(const void* x, const void*, void* y, std::size_t, std::size_t n) const override {
+        kernel_.clamp(static_cast<const float*>(x), n * channels_, low_, high_, static_cast<float*>(y));
+    }
 
   private:
-    void pixels_between(const Call& call, std::size_t begin, std::size_t end) const override {
-        const float* x = call.in<float>();
-        float* y = call.out<float>();
-        for (std::size_t i = begin * channels_; i < end * channels_; ++i) y[i] = 1.0f / (1.0f + std::exp(-x[i]));
-    }
-};
-
-class Clamp final : public Pointwise {
-  public:
-    explicit Clamp(const Build& build) : Pointwise(build), low_(build.node.scalars[0]), high_(build.node.scalars[1]) {}
-    bool in_place() const override { return true; }
-
-  private:
-    void pixels_between(const Call& call, std::size_t begin, std::size_t end) const override {
-        const float* x = call.in<float>();
-        float* y = call.out<float>();
-        for (std::size_t i = begin * channels_; i < end * channels_; ++i) y[i] = std::min(std::max(x[i], low_), high_);
-    }
+    const PointwiseKernel& kernel_;
     const float low_, high_;
 };
 
-class Prelu final : public Pointwise {
+class Prelu final : public PixelOperation {
   public:
-    explicit Prelu(const Build& build) : Pointwise(build), slope_(build.node.blobs[0]->copy<float>()) {
+    explicit Prelu(const Build& build)
+        : PixelOperation(build), kernel_(build.tier.pointwise), slope_(build.node.blobs[0]->copy<float>()) {
         build.budget.take(channels_, sizeof(float), build.node);
     }
-    bool in_place() const override { return true; }
+
+    void pixels(const void* x, const void*, void* y, std::size_t, std::size_t n) const override {
+        kernel_.prelu(static_cast<const float*>(x), n, channels_, slope_.data(), static_cast<float*>(y));
+    }
 
   private:
-    void pixels_between(const Call& call, std::size_t begin, std::size_t end) const override {
-        for (std::size_t pixel = begin; pixel < end; ++pixel) {
-            const float* x = call.in<float>() + pixel * channels_;
-            float* y = call.out<float>() + pixel * channels_;
-            for (std::size_t c = 0; c < channels_; ++c) y[c] = x[c] >= 0.0f ? x[c] : slope_[c] * x[c];
-        }
-    }
+    const PointwiseKernel& kernel_;
     std::vector<float> slope_;
 };
 
 template <template <class> class ByType>
-std::unique_ptr<Operation> by_input_type(const Build& build) {
+std::unique_ptr<PixelOperation> by_input_type(const Build& build) {
     if (build.in().dtype == DType::F32) return std::make_unique<ByType<float>>(build);
     return std::make_unique<ByType<std::int32_t>>(build);
 }
 
 }  // namespace
 
-std::unique_ptr<Operation> make_pointwise(const Build& build) {
+std::unique_ptr<PixelOperation> make_pointwise(const Build& build) {
     switch (build.node.op) {
         case Op::Affine:
             return by_input_type<Affine>(build);

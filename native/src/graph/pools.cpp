@@ -8,39 +8,46 @@
 namespace sbn {
 namespace {
 
-std::size_t to_size(std::int64_t n) {
-    return static_cast<std::size_t>(n);
-}
-
 struct Maximum {
-    template <class T>
-    static T merge(T a, T b) {
-        return std::max(a, b);
+    static void merge(const PointwiseKernel& kernel, const float* x, std::size_t n, float* y) {
+        kernel.maximum(x, n, y);
     }
-    static std::uint64_t merge(std::uint64_t a, std::uint64_t b) { return a | b; }
+    static void merge(const PointwiseKernel&, const std::int32_t* x, std::size_t n, std::int32_t* y) {
+        for (std::size_t i = 0; i < n; ++i) y[i] = std::max(y[i], x[i]);
+    }
+    static void merge(const PointwiseKernel&, const std::uint64_t* x, std::size_t n, std::uint64_t* y) {
+        for (std::size_t i = 0; i < n; ++i) y[i] |= x[i];
+    }
 };
 
 struct Sum {
-    static float merge(float a, float b) { return a + b; }
+    static void merge(const PointwiseKernel& kernel, const float* x, std::size_t n, float* y) {
+        kernel.add(y, x, n, y);
+    }
 };
 
 // T is what one pixel holds `width` of: channels, or words of them.
 template <class T, class Merge>
-class Pool final : public Operation {
+class Pool final : public BlockOperation {
   public:
     explicit Pool(const Build& build)
         : window_(Window::of(build.graph, build.node)),
+          kernel_(build.tier.pointwise),
           width_(build.in().pixel_bytes() / sizeof(T)),
           count_padding_(build.node.attributes[10] == 1) {}
 
     void run(const Call& call) const override {
         const std::size_t pixels = call.batch * to_size(window_.h.out * window_.w.out);
         parallel_for(call.threads_for(pixels * width_ * to_size(window_.taps())), pixels,
-                     [&](int, std::size_t begin, std::size_t end) {
-                         PixelCursor at(window_, static_cast<std::int64_t>(begin));
-                         for (std::size_t pixel = begin; pixel < end; ++pixel, at.next())
-                             one(call.in<T>(), at, call.out<T>() + pixel * width_);
+                     [&](int part, std::size_t begin, std::size_t end) {
+                         block(call, part, begin, end, call.out<T>() + begin * width_);
                      });
+    }
+
+    void block(const Call& call, int, std::size_t begin, std::size_t end, void* out) const override {
+        PixelCursor at(window_, static_cast<std::int64_t>(begin));
+        for (std::size_t pixel = begin; pixel < end; ++pixel, at.next())
+            one(call.in<T>(), at, static_cast<T*>(out) + (pixel - begin) * width_);
     }
 
   private:
@@ -55,7 +62,7 @@ class Pool final : public Operation {
                 if (first)
                     std::copy_n(in, width_, out);
                 else
-                    for (std::size_t i = 0; i < width_; ++i) out[i] = Merge::merge(out[i], in[i]);
+                    Merge::merge(kernel_, in, width_, out);
             }
         if constexpr (std::is_same_v<Merge, Sum>) {
             const auto taps = static_cast<float>(count_padding_ ? window_.taps() : ys.size() * xs.size());
@@ -64,13 +71,14 @@ class Pool final : public Operation {
     }
 
     const Window window_;
+    const PointwiseKernel& kernel_;
     const std::size_t width_;
     const bool count_padding_;
 };
 
 }  // namespace
 
-std::unique_ptr<Operation> make_pool(const Build& build) {
+std::unique_ptr<BlockOperation> make_pool(const Build& build) {
     if (build.node.op == Op::AvgPool2d) return std::make_unique<Pool<float, Sum>>(build);
     switch (build.in().dtype) {
         case DType::F32:

@@ -1,6 +1,7 @@
 #include "graph/program.h"
 
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <unordered_map>
 
@@ -18,26 +19,6 @@ int checked_threads(int threads) {
     if (threads < 1 || threads > kMaxThreads)
         throw ConfigError("threads is 1 .. " + std::to_string(kMaxThreads) + ", got " + std::to_string(threads));
     return threads;
-}
-
-std::unique_ptr<Operation> make_operation(const Build& build) {
-    switch (build.node.op) {
-        case Op::Conv2d:
-            return make_float_conv(build);
-        case Op::BinaryConv2d:
-            return make_binary_conv(build);
-        case Op::MaxPool2d:
-        case Op::AvgPool2d:
-            return make_pool(build);
-        case Op::LayerNorm:
-            return make_layer_norm(build);
-        case Op::Flatten:
-        case Op::Subsample:
-        case Op::PadChannels:
-            return make_reshape(build);
-        default:
-            return make_pointwise(build);
-    }
 }
 
 // [C, pixels] to [pixels, C] with rows = C, columns = pixels; and back with the two exchanged.
@@ -84,22 +65,28 @@ Program::Program(std::span<const std::uint8_t> file, const std::optional<std::st
         if (copy.data() == nullptr) copy = *names_.emplace_back(std::make_unique<const std::string>(node.name));
         return copy;
     };
-    stages_.reserve(graph.nodes.size());
-    for (const Node& node : graph.nodes) {
-        stages_.push_back({make_operation({graph, node, tier_, budget}), {}, 0, {name(node), node.op}});
-        scratch_stride_ = std::max(scratch_stride_, stages_.back().operation->scratch_bytes());
+    const std::vector<Group> groups = fuse(graph);
+    stages_.reserve(groups.size());
+    for (const Group& group : groups) {
+        Stage& stage = stages_.emplace_back();
+        stage.operation = make_group(group, {graph, tier_, budget});
+        for (const std::size_t node : group.nodes)
+            stage.step.op.append(stage.step.op.empty() ? "" : "+").append(op_name(graph.nodes[node].op));
+        stage.step.name = name(graph.nodes[group.nodes[0]]);
+        stage.step.macs = macs(graph, graph.nodes[group.nodes[0]]);
+        scratch_stride_ = std::max(scratch_stride_, stage.operation->scratch_bytes());
     }
     scratch_stride_ = round_up(scratch_stride_, kBufferAlignment);
-    plan(graph);
+    plan(graph, groups);
 }
 
-// Each value has its place from the node that writes it to the last one that reads it. Sizes of one image are multiples
-// of 64, so the places for a batch of B images are the same ones times B.
-void Program::plan(const Graph& graph) {
+// Each value has its place from the group that writes it to the last one that reads it. Sizes of one image are
+// multiples of 64, so the places for a batch of B images are the same ones times B.
+void Program::plan(const Graph& graph, const std::vector<Group>& groups) {
     constexpr std::size_t kForever = ~std::size_t{0};
     std::vector<std::size_t> last_use(graph.values.size(), 0), place(graph.values.size(), 0);
-    for (std::size_t i = 0; i < graph.nodes.size(); ++i)
-        for (std::size_t j = 0; j < graph.nodes[i].input_count; ++j) last_use[graph.nodes[i].inputs[j]] = i;
+    for (std::size_t i = 0; i < groups.size(); ++i)
+        for (const std::uint32_t v : groups[i].inputs) last_use[v] = i;
     last_use[graph.output] = kForever;
 
     const auto bytes = [&](std::size_t v) {
@@ -107,25 +94,26 @@ void Program::plan(const Graph& graph) {
     };
     Places places;
     place[graph.input] = input_place_ = places.take(bytes(graph.input));
-    for (std::size_t i = 0; i < graph.nodes.size(); ++i) {
-        const Node& node = graph.nodes[i];
-        std::vector<std::size_t> dying;
-        for (std::size_t j = 0; j < node.input_count; ++j)
-            if (last_use[node.inputs[j]] == i && (j == 0 || node.inputs[1] != node.inputs[0]))
-                dying.push_back(node.inputs[j]);
-        const auto same_size = std::find_if(dying.begin(), dying.end(), [&](std::size_t v) {
-            return graph.values[v].elements() == graph.values[node.output].elements();
-        });
-        if (stages_[i].operation->in_place() && same_size != dying.end()) {
-            place[node.output] = place[*same_size];
-            dying.erase(same_size);
-        } else {
-            place[node.output] = places.take(bytes(node.output));
+    for (std::size_t i = 0; i < groups.size(); ++i) {
+        const Group& group = groups[i];
+        std::vector<std::uint32_t> dying;
+        for (const std::uint32_t v : group.inputs)
+            if (last_use[v] == i && std::find(dying.begin(), dying.end(), v) == dying.end()) dying.push_back(v);
+        for (const std::uint32_t out : group.outputs) {
+            const auto over = std::find_if(dying.begin(), dying.end(),
+                                           [&](std::uint32_t v) { return may_overwrite(graph, group, v, out); });
+            if (over != dying.end()) {
+                place[out] = place[*over];
+                dying.erase(over);
+            } else {
+                place[out] = places.take(bytes(out));
+            }
         }
-        for (const std::size_t v : dying) places.give_back(place[v]);
-        for (std::size_t j = 0; j < 2; ++j) stages_[i].inputs[j] = place[node.inputs[j < node.input_count ? j : 0]];
-        stages_[i].output = place[node.output];
-        if (last_use[node.output] == 0) places.give_back(place[node.output]);  // nobody reads it
+        for (const std::uint32_t v : dying) places.give_back(place[v]);
+        for (const std::uint32_t v : group.inputs) stages_[i].inputs.push_back(place[v]);
+        for (const std::uint32_t v : group.outputs) stages_[i].outputs.push_back(place[v]);
+        for (const std::uint32_t v : group.outputs)
+            if (last_use[v] == 0) places.give_back(place[v]);  // nobody reads it
     }
     output_place_ = place[graph.output];
     image_bytes_ = places.top();
@@ -146,6 +134,8 @@ void Program::execute(const float* in, std::size_t n, float* out, std::vector<St
     const std::size_t largest = std::min(n, most);
     if (values_.size() < largest * image_bytes_) values_.resize(largest * image_bytes_);
     scratch_.resize(static_cast<std::size_t>(threads_) * scratch_stride_);
+    std::array<const void*, kMaxOperands> inputs;
+    std::array<void*, kMaxOperands> outputs;
     for (std::size_t done = 0; done < n;) {
         const std::size_t batch = std::min(n - done, most);
         const auto at = [&](std::size_t place) { return values_.data() + place * batch; };
@@ -155,9 +145,11 @@ void Program::execute(const float* in, std::size_t n, float* out, std::vector<St
         for (std::size_t s = 0; s < stages_.size(); ++s) {
             const Stage& stage = stages_[s];
             const auto start = Clock::now();
+            std::transform(stage.inputs.begin(), stage.inputs.end(), inputs.begin(), at);
+            std::transform(stage.outputs.begin(), stage.outputs.end(), outputs.begin(), at);
             stage.operation->run({batch,
-                                  {at(stage.inputs[0]), at(stage.inputs[1])},
-                                  at(stage.output),
+                                  {inputs.data(), stage.inputs.size()},
+                                  {outputs.data(), stage.outputs.size()},
                                   threads_,
                                   scratch_.data(),
                                   scratch_stride_});

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "graph/fuse.h"
 #include "graph/operation.h"
 
 namespace sbn {
@@ -15,7 +16,8 @@ class Program final {
   public:
     struct Step {
         std::string_view name;  // in names_
-        Op op;
+        std::string op;         // several, joined by +, where one step does the work of several nodes
+        std::uint64_t macs;     // of one image
         double seconds = 0;
     };
 
@@ -31,18 +33,17 @@ class Program final {
 
     // in: [n, C, H, W] of the input; out: the same of the output. Callers wait for each other.
     void run(const float* in, std::size_t n, float* out) { execute(in, n, out, nullptr); }
-    // The time that each operation took over all n images.
+    // The time that each step took over all n images.
     std::vector<Step> profile(const float* in, std::size_t n);
 
   private:
     struct Stage {
         std::unique_ptr<Operation> operation;
-        std::size_t inputs[2];  // places of values in an image's memory
-        std::size_t output;
+        std::vector<std::size_t> inputs, outputs;  // places of values in an image's memory
         Step step;
     };
 
-    void plan(const Graph& graph);
+    void plan(const Graph& graph, const std::vector<Group>& groups);
     void execute(const float* in, std::size_t n, float* out, std::vector<Step>* steps);
 
     const Tier& tier_;

@@ -14,7 +14,7 @@ class Flatten final : public Operation {
 
     void run(const Call& call) const override {
         if (in_.dtype != DType::Bits || in_.c % kWordBits == 0) {
-            std::memcpy(call.output, call.inputs[0], call.batch * in_.pixels() * in_.pixel_bytes());
+            std::memcpy(call.outputs[0], call.inputs[0], call.batch * in_.pixels() * in_.pixel_bytes());
             return;
         }
         const std::size_t words = words_for(in_.c), image = words_for(in_.elements());

@@ -8,6 +8,10 @@
 
 namespace sbn {
 
+inline std::size_t to_size(std::int64_t n) {
+    return static_cast<std::size_t>(n);
+}
+
 // A half-open range of kernel positions along one axis.
 struct Taps {
     std::int64_t begin, end;

@@ -7,19 +7,22 @@
 //
 // Contract
 //   a        [m] rows of k_words 32-bit words, a_stride words apart; any 4-byte alignment; nothing outside is read.
-//   w        ceil(n / lanes) panels as pack_panels() lays them out: word k of channel c stands at
-//            panel c / lanes, position k * lanes + c % lanes; 64-byte aligned; missing channels of the last panel are
-//            0.
+//   w        ceil(n / lanes) panels of panel_bytes(k_words) bytes, 64-byte aligned and zero before pack() puts filter
+//            after filter into its lane; missing filters of the last panel stay zero.
 //   counts   [m] rows of n int32, counts_stride elements apart; nothing outside is written.
 //   Bits past K are zero in both operands, so they count nothing.
-//   m, n, k_words >= 1. 32 * k_words <= 2^25: the int32 sums cannot overflow.
+//   m, n >= 1. 1 <= k_words <= max_words <= 2^20: the int32 sums cannot overflow.
+//   min_rows and min_columns say from where a kernel is worth choosing; it is right for any m and n.
 //
-// Why 32-bit lanes: one broadcast activation word meets `lanes` channels, each lane is one channel from start to end,
-// so sums need no reduction across lanes and leave as int32 as they are.
+// Two ways to count. By word: one broadcast activation word meets `lanes` channels, each 32-bit lane is one channel
+// from start to end. By table: four activation bits choose a table whose sixteen octets answer for every four weight
+// bits, so one byte shuffle does the xor and the count for 32 channels, and for two rows at once, a count in each half
+// octet.
 //
 //   tier               lanes  tile (rows x panels)  per 32-bit word and lane group            limited by
 //   portable           8      1 x 1                 SWAR count per octet, octet sums          vector ALU, SSE2 width
-//   avx2               8      4 x 2                 xor, 2 x vpshufb nibble table, adds       vpshufb and logic ports
+//   avx2, few rows     8      4 x 2                 xor, 2 x vpshufb nibble table, adds       vpshufb and logic ports
+//   avx2               32     2 x 2                 per two rows: 8 vpshufb, 16 adds and logic  vector ports, loads
 //   avx512_vpopcntdq   16     4 x 4                 vpxord (broadcast), vpopcntd, vpaddd      port 5 (vpopcntd)
 #pragma once
 #include <cstddef>
@@ -29,12 +32,17 @@ namespace sbn {
 
 struct BgemmKernel {
     std::size_t lanes;
-    void (*run)(const std::uint32_t* a, std::size_t a_stride, std::size_t m, const std::uint32_t* w, std::size_t n,
+    std::size_t min_rows, min_columns;
+    std::size_t max_words;
+    std::size_t (*panel_bytes)(std::size_t k_words);
+    void (*pack)(const std::uint32_t* filter, std::size_t k_words, std::size_t lane, std::byte* panel);
+    void (*run)(const std::uint32_t* a, std::size_t a_stride, std::size_t m, const std::byte* w, std::size_t n,
                 std::size_t k_words, std::int32_t* counts, std::size_t counts_stride);
 };
 
 extern const BgemmKernel kBgemmPortable;
 extern const BgemmKernel kBgemmAvx2;
+extern const BgemmKernel kBgemmTableAvx2;
 extern const BgemmKernel kBgemmAvx512Vpopcntdq;
 
 }  // namespace sbn

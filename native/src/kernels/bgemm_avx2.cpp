@@ -12,6 +12,14 @@ namespace {
 constexpr std::size_t kLanes = 8;
 constexpr std::size_t kBlock = 31;
 
+}  // namespace
+}  // namespace sbn
+
+#include "kernels/bgemm_words.h"
+
+namespace sbn {
+namespace {
+
 template <std::size_t kRows, std::size_t kPanels>
 inline void tile(const std::uint32_t* a, std::size_t a_stride, const std::uint32_t* w, std::size_t k_words,
                  __m256i (&sums)[kRows][kPanels]) {
@@ -77,8 +85,9 @@ inline void panel_column(const std::uint32_t* a, std::size_t a_stride, std::size
         tile_to_memory<1, kPanels>(a + row * a_stride, a_stride, w, k_words, out + row * out_stride, out_stride, used);
 }
 
-void run(const std::uint32_t* a, std::size_t a_stride, std::size_t m, const std::uint32_t* w, std::size_t n,
+void run(const std::uint32_t* a, std::size_t a_stride, std::size_t m, const std::byte* panels, std::size_t n,
          std::size_t k_words, std::int32_t* counts, std::size_t counts_stride) {
+    const auto* w = reinterpret_cast<const std::uint32_t*>(panels);
     std::size_t column = 0;
     for (; column + kLanes < n; column += 2 * kLanes)
         panel_column<2>(a, a_stride, m, w + column * k_words, k_words, counts + column, counts_stride, n - column);
@@ -89,6 +98,6 @@ void run(const std::uint32_t* a, std::size_t a_stride, std::size_t m, const std:
 }  // namespace
 
 extern const BgemmKernel kBgemmAvx2;
-const BgemmKernel kBgemmAvx2 = {kLanes, run};
+const BgemmKernel kBgemmAvx2 = {kLanes, 1, 1, kMaxWords, panel_bytes, pack, run};
 
 }  // namespace sbn

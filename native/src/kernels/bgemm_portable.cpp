@@ -8,6 +8,14 @@ namespace {
 constexpr std::size_t kLanes = 8;
 constexpr std::size_t kBlock = 31;
 
+}  // namespace
+}  // namespace sbn
+
+#include "kernels/bgemm_words.h"
+
+namespace sbn {
+namespace {
+
 // Number of one bits of each octet, in that octet.
 std::uint32_t octet_counts(std::uint32_t x) {
     x -= (x >> 1) & 0x55555555u;
@@ -29,8 +37,9 @@ void panel_row(const std::uint32_t* a, const std::uint32_t* w, std::size_t k_wor
     }
 }
 
-void run(const std::uint32_t* a, std::size_t a_stride, std::size_t m, const std::uint32_t* w, std::size_t n,
+void run(const std::uint32_t* a, std::size_t a_stride, std::size_t m, const std::byte* panels, std::size_t n,
          std::size_t k_words, std::int32_t* counts, std::size_t counts_stride) {
+    const auto* w = reinterpret_cast<const std::uint32_t*>(panels);
     for (std::size_t column = 0; column < n; column += kLanes, w += k_words * kLanes) {
         const std::size_t used = n - column < kLanes ? n - column : kLanes;
         for (std::size_t row = 0; row < m; ++row) {
@@ -44,6 +53,6 @@ void run(const std::uint32_t* a, std::size_t a_stride, std::size_t m, const std:
 }  // namespace
 
 extern const BgemmKernel kBgemmPortable;
-const BgemmKernel kBgemmPortable = {kLanes, run};
+const BgemmKernel kBgemmPortable = {kLanes, 1, 1, kMaxWords, panel_bytes, pack, run};
 
 }  // namespace sbn

@@ -12,8 +12,8 @@
 //   (fused multiply-add or not) but never on m, threads or batch.
 //
 //   tier       lanes  tile (rows x vectors)  per vector and k                        limited by
-//   portable   8      4 x 2 of 4 floats      multiply, add (SSE2 on x86-64)          adder latency, two float ports
-//   avx2       16     4 x 2 of 8 floats      vfmadd231ps with a broadcast operand    two FMA ports
+//   portable   8      6 x 2 of 4 floats      multiply, add (SSE2 on x86-64)          adder latency, two float ports
+//   avx2       16     6 x 2 of 8 floats      vfmadd231ps with a broadcast operand    two FMA ports
 #pragma once
 #include <cstddef>
 
@@ -21,6 +21,7 @@ namespace sbn {
 
 struct SgemmKernel {
     std::size_t lanes;
+    std::size_t tile_rows;
     void (*run)(const float* a, std::size_t a_stride, std::size_t m, const float* w, const float* bias, std::size_t n,
                 std::size_t k, float* out, std::size_t out_stride);
 };

@@ -5,6 +5,6 @@
 namespace sbn {
 
 extern const SgemmKernel kSgemmAvx2;
-const SgemmKernel kSgemmAvx2 = {kLanes, run};
+const SgemmKernel kSgemmAvx2 = {kLanes, kTileRows, run};
 
 }  // namespace sbn

@@ -11,6 +11,7 @@ typedef float Vector __attribute__((vector_size(SIGNBIT_VECTOR_BYTES), aligned(4
 
 constexpr std::size_t kWidth = SIGNBIT_VECTOR_BYTES / sizeof(float);
 constexpr std::size_t kLanes = 2 * kWidth;
+constexpr std::size_t kTileRows = 6;
 
 inline Vector load(const float* p) {
     return *reinterpret_cast<const Vector*>(p);
@@ -51,8 +52,11 @@ void run(const float* a, std::size_t a_stride, std::size_t m, const float* w, co
          std::size_t k, float* out, std::size_t out_stride) {
     for (std::size_t column = 0; column < n; column += kLanes, w += k * kLanes, bias += kLanes) {
         std::size_t row = 0;
-        for (; row + 4 <= m; row += 4)
-            tile<4>(a + row * a_stride, a_stride, w, bias, k, out + row * out_stride + column, out_stride, n - column);
+        for (; row + kTileRows <= m; row += kTileRows)
+            tile<kTileRows>(a + row * a_stride, a_stride, w, bias, k, out + row * out_stride + column, out_stride,
+                            n - column);
+        for (; row + 3 <= m; row += 3)
+            tile<3>(a + row * a_stride, a_stride, w, bias, k, out + row * out_stride + column, out_stride, n - column);
         for (; row < m; ++row)
             tile<1>(a + row * a_stride, a_stride, w, bias, k, out + row * out_stride + column, out_stride, n - column);
     }

@@ -5,6 +5,6 @@
 namespace sbn {
 
 extern const SgemmKernel kSgemmPortable;
-const SgemmKernel kSgemmPortable = {kLanes, run};
+const SgemmKernel kSgemmPortable = {kLanes, kTileRows, run};
 
 }  // namespace sbn

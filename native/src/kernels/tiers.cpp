@@ -18,14 +18,21 @@ bool always() {
     return true;
 }
 
+const BgemmKernel* const kPortable[] = {&kBgemmPortable};
+#if defined(__x86_64__)
+const BgemmKernel* const kAvx2[] = {&kBgemmTableAvx2, &kBgemmAvx2};
+const BgemmKernel* const kAvx512Vpopcntdq[] = {&kBgemmAvx512Vpopcntdq};
+#endif
+
 const Tier kTiers[] = {
 #if defined(__x86_64__)
     {"avx512_vpopcntdq", "AVX-512 with VPOPCNTDQ: a 512-bit popcount instruction", has_avx512_vpopcntdq,
-     kBgemmAvx512Vpopcntdq, kThresholdPackAvx2, kSgemmAvx2},
-    {"avx2", "AVX2 with FMA: popcount by nibble table", has_avx2, kBgemmAvx2, kThresholdPackAvx2, kSgemmAvx2},
+     kAvx512Vpopcntdq, kThresholdPackAvx2, kSgemmAvx2, kPointwiseAvx2},
+    {"avx2", "AVX2 with FMA: binary products by table look-up", has_avx2, kAvx2, kThresholdPackAvx2, kSgemmAvx2,
+     kPointwiseAvx2},
 #endif
-    {"portable", "any CPU: popcount by shifts and adds", always, kBgemmPortable, kThresholdPackPortable,
-     kSgemmPortable},
+    {"portable", "any CPU: popcount by shifts and adds", always, kPortable, kThresholdPackPortable, kSgemmPortable,
+     kPointwisePortable},
 };
 
 std::string usable_names() {
@@ -39,6 +46,12 @@ std::string usable_names() {
 
 std::span<const Tier> tiers() {
     return kTiers;
+}
+
+const BgemmKernel& bgemm_for(const Tier& tier, std::size_t m, std::size_t n, std::size_t k_words) {
+    for (const BgemmKernel* kernel : tier.bgemm)
+        if (m >= kernel->min_rows && n >= kernel->min_columns && k_words <= kernel->max_words) return *kernel;
+    return *tier.bgemm.back();
 }
 
 const Tier& select_tier(const std::optional<std::string>& name) {

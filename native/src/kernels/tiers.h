@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "kernels/bgemm.h"
+#include "kernels/pointwise.h"
 #include "kernels/sgemm.h"
 #include "kernels/threshold_pack.h"
 
@@ -16,13 +17,17 @@ struct Tier {
     std::string_view description;
     bool (*usable)();
     // A family without an implementation of its own at this tier uses the next lower one's.
-    const BgemmKernel& bgemm;
+    std::span<const BgemmKernel* const> bgemm;  // preferred first; the last takes every shape
     const ThresholdPackKernel& threshold_pack;
     const SgemmKernel& sgemm;
+    const PointwiseKernel& pointwise;
 };
 
 // Best first; the last runs anywhere.
 std::span<const Tier> tiers();
+
+// The kernel of a tier for m rows and n channels of k_words words.
+const BgemmKernel& bgemm_for(const Tier& tier, std::size_t m, std::size_t n, std::size_t k_words);
 
 // The tier called `name`, or the best usable one if there is no name. Throws UnusableIsaError.
 const Tier& select_tier(const std::optional<std::string>& name);

@@ -49,15 +49,16 @@ nb::ndarray<nb::numpy, float, nb::ndim<4>> run(Program& program, const Images& x
     return {data, {n, output.c, output.h, output.w}, owner};
 }
 
-std::vector<std::tuple<std::string, std::string, double>> profile(Program& program, const Images& x) {
+std::vector<std::tuple<std::string, std::string, double, std::uint64_t>> profile(Program& program, const Images& x) {
     const std::size_t n = checked_batch(x, program.input());
     std::vector<Program::Step> steps;
     {
         const nb::gil_scoped_release unlocked;
         steps = program.profile(static_cast<const float*>(x.data()), n);
     }
-    std::vector<std::tuple<std::string, std::string, double>> rows;
-    for (const Program::Step& step : steps) rows.emplace_back(std::string(step.name), op_name(step.op), step.seconds);
+    std::vector<std::tuple<std::string, std::string, double, std::uint64_t>> rows;
+    for (const Program::Step& step : steps)
+        rows.emplace_back(std::string(step.name), step.op, step.seconds, n * step.macs);
     return rows;
 }
 

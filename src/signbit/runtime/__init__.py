@@ -2,5 +2,6 @@
 
 from signbit.runtime.isa import available_isas
 from signbit.runtime.session import LayerTime, Session
+from signbit.runtime.trace import chrome_trace
 
-__all__ = ["LayerTime", "Session", "available_isas"]
+__all__ = ["LayerTime", "Session", "available_isas", "chrome_trace"]

@@ -52,5 +52,5 @@ class Program:
         ShapeError : ``x`` has another shape, element type or layout.
         """
 
-    def profile(self, x: npt.NDArray[np.float32]) -> list[tuple[str, str, float]]:
-        """Name, operation and seconds of every node over all images of ``x``, in order."""
+    def profile(self, x: npt.NDArray[np.float32]) -> list[tuple[str, str, float, int]]:
+        """Name, operation, seconds and multiply-accumulates of every step over all images of ``x``, in order."""

@@ -44,6 +44,12 @@ def compute(graph: Graph, node: Node, inputs: list[Array]) -> Array:
         return _OPERATIONS[node.op](node, inputs, graph.values[node.output])
 
 
+def macs(graph: Graph, node: Node) -> int:
+    """Multiply-accumulates that one image costs in ``node``, a padded tap counting like any other."""
+    weight = node.blobs.get("weight")
+    return 0 if weight is None else int(np.prod(graph.values[node.output].shape[:2])) * int(np.prod(weight.shape))
+
+
 def _pads(node: Node) -> tuple[tuple[int, int], tuple[int, int]]:
     a = node.attributes
     return (a["pad_top"], a["pad_bottom"]), (a["pad_left"], a["pad_right"])

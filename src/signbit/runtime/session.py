@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from signbit.errors import ConfigError, ShapeError, SignbitError
-from signbit.format import Graph, read_bytes
+from signbit.format import DType, Graph, read_bytes
 from signbit.format.reader import read_file
 from signbit.runtime import reference
 from signbit.runtime.forks import fork_safe_lock
@@ -29,18 +29,28 @@ Shape = tuple[int, int, int]
 
 @dataclass(frozen=True)
 class LayerTime:
-    """What one node of the network cost.
+    """What one step of the network cost.
 
     Attributes
     ----------
-    name : path of the module that it came from.
-    op : its operation.
+    name : path of the module that its first node came from.
+    op : its operation; several, joined by +, where the native runtime does them together.
     seconds : wall-clock time of one run.
+    macs : multiply-accumulates of that run, padded taps included; 0 for what is no convolution or linear layer.
+
+    >>> LayerTime("conv1", "binary_conv2d", 0.002, 1_000_000_000).gmacs_per_second
+    500.0
     """
 
     name: str
     op: str
     seconds: float
+    macs: int
+
+    @property
+    def gmacs_per_second(self) -> float:
+        """Speed, to be compared with the tier's ceiling."""
+        return self.macs / self.seconds / 1e9 if self.seconds > 0 else 0.0
 
 
 class Engine(ABC):
@@ -48,6 +58,7 @@ class Engine(ABC):
 
     input_shape: Shape
     output_shape: Shape
+    memory_bytes: int
 
     @abstractmethod
     def run(self, x: FloatArray) -> FloatArray:
@@ -55,7 +66,7 @@ class Engine(ABC):
 
     @abstractmethod
     def profile(self, x: FloatArray) -> list[LayerTime]:
-        """The cost of each node, in execution order."""
+        """The cost of each step, in execution order."""
 
 
 @final
@@ -63,6 +74,7 @@ class _NativeEngine(Engine):
     def __init__(self, data: bytes, isa: str, threads: int) -> None:
         self._program = native().Program(data, isa, threads)
         self.input_shape, self.output_shape = tuple(self._program.input_shape), tuple(self._program.output_shape)
+        self.memory_bytes = self._program.memory_bytes
 
     def run(self, x: FloatArray) -> FloatArray:
         output: FloatArray = self._program.run(x)
@@ -80,6 +92,8 @@ class _ReferenceEngine(Engine):
             (channels, height, width)
             for height, width, channels in (graph.values[graph.input].shape, graph.values[graph.output].shape)
         )
+        sizes = {DType.BITS: 1}  # octets of an element; other types take four
+        self.memory_bytes = sum(int(np.prod(v.shape)) * sizes.get(v.dtype, 4) for v in graph.values)
 
     def run(self, x: FloatArray) -> FloatArray:
         return reference.run(self._graph, x)
@@ -90,7 +104,8 @@ class _ReferenceEngine(Engine):
         for node in self._graph.nodes:
             start = time.perf_counter()
             reference.compute(self._graph, node, [values[index] for index in node.inputs])
-            times.append(LayerTime(node.name, node.op, time.perf_counter() - start))
+            seconds = time.perf_counter() - start
+            times.append(LayerTime(node.name, node.op, seconds, len(x) * reference.macs(self._graph, node)))
         return times
 
 
@@ -138,6 +153,8 @@ class Session:
         """``(C, H, W)`` of one input image."""
         self.output_shape: Shape = self._engine.output_shape
         """``(C, H, W)`` of one output; ``(classes, 1, 1)`` for a classifier."""
+        self.memory_bytes: int = self._engine.memory_bytes
+        """Most that the values of one image take at once; weights and working memory of the kernels not counted."""
 
     @cached_property
     def graph(self) -> Graph:
@@ -171,7 +188,7 @@ class Session:
         return output[:, :, 0, 0] if self.output_shape[1:] == (1, 1) else output
 
     def profile(self, x: npt.ArrayLike) -> list[LayerTime]:
-        """Wall-clock time of each node for one run of ``x``, in execution order; errors as in :meth:`run`."""
+        """Wall-clock time of each step for one run of ``x``, in execution order; errors as in :meth:`run`."""
         batch = self._checked(x)
         with self._lock:
             return self._open().profile(batch)

@@ -1,0 +1,37 @@
+// Family pointwise: arithmetic on rows of channels, one element at a time.
+//
+// Contract
+//   x, y      [m] rows of c elements, contiguous, 4-byte aligned; y may be x. `n` counts elements where rows don't
+//   matter. Channel parameters are [c]. Nothing outside is read or written. m, c, n >= 1. No sums and no contraction:
+//   every tier gives the same bits. A NaN stays one.
+//
+//   tier       elements per step      limited by
+//   portable   4 (SSE2 on x86-64)     loads and stores
+//   avx2       8                      loads and stores
+#pragma once
+#include <cstddef>
+#include <cstdint>
+
+namespace sbn {
+
+struct PointwiseKernel {
+    // y = scale * x + shift, two roundings
+    void (*affine_f32)(const float* x, std::size_t m, std::size_t c, const float* scale, const float* shift, float* y);
+    void (*affine_i32)(const std::int32_t* x, std::size_t m, std::size_t c, const float* scale, const float* shift,
+                       float* y);
+    // y = x if x >= 0 else slope * x
+    void (*prelu)(const float* x, std::size_t m, std::size_t c, const float* slope, float* y);
+    // y = a + b
+    void (*add)(const float* a, const float* b, std::size_t n, float* y);
+    // y = min(max(x, low), high)
+    void (*clamp)(const float* x, std::size_t n, float low, float high, float* y);
+    // y = max(y, x)
+    void (*maximum)(const float* x, std::size_t n, float* y);
+    // y = base - (y << shift)
+    void (*subtract_from)(const std::int32_t* base, int shift, std::size_t n, std::int32_t* y);
+};
+
+extern const PointwiseKernel kPointwisePortable;
+extern const PointwiseKernel kPointwiseAvx2;
+
+}  // namespace sbn

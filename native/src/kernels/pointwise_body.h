@@ -1,0 +1,108 @@
+// The body of pointwise, compiled once per tier: the file that includes it defines SIGNBIT_VECTOR_BYTES and its own
+// flags. Everything is in an anonymous namespace, so no two tiers share code. Each step loads before it stores, so y
+// may be x; the last few elements of a row take steps of one.
+#include <cstddef>
+#include <cstdint>
+
+#include "kernels/pointwise.h"
+
+namespace sbn {
+namespace {
+
+typedef float Floats __attribute__((vector_size(SIGNBIT_VECTOR_BYTES), aligned(4), may_alias));
+typedef std::int32_t Ints __attribute__((vector_size(SIGNBIT_VECTOR_BYTES), aligned(4), may_alias));
+
+constexpr std::size_t kWidth = SIGNBIT_VECTOR_BYTES / sizeof(float);
+
+// Not templates: a template argument would lose the attributes of the type.
+inline Floats load(const float* p) {
+    return *reinterpret_cast<const Floats*>(p);
+}
+inline Ints load(const std::int32_t* p) {
+    return *reinterpret_cast<const Ints*>(p);
+}
+inline void store(float* p, Floats v) {
+    *reinterpret_cast<Floats*>(p) = v;
+}
+inline void store(std::int32_t* p, Ints v) {
+    *reinterpret_cast<Ints*>(p) = v;
+}
+
+inline Floats as_float(Ints x) {
+    return __builtin_convertvector(x, Floats);
+}
+inline float as_float(std::int32_t x) {
+    return static_cast<float>(x);
+}
+inline Floats as_float(Floats x) {
+    return x;
+}
+inline float as_float(float x) {
+    return x;
+}
+
+template <class T>
+inline void affine(const T* x, std::size_t m, std::size_t c, const float* scale, const float* shift, float* y) {
+    for (std::size_t row = 0; row < m; ++row, x += c, y += c) {
+        std::size_t i = 0;
+        for (; i + kWidth <= c; i += kWidth) store(y + i, load(scale + i) * as_float(load(x + i)) + load(shift + i));
+        for (; i < c; ++i) y[i] = scale[i] * as_float(x[i]) + shift[i];
+    }
+}
+
+void affine_f32(const float* x, std::size_t m, std::size_t c, const float* scale, const float* shift, float* y) {
+    affine(x, m, c, scale, shift, y);
+}
+void affine_i32(const std::int32_t* x, std::size_t m, std::size_t c, const float* scale, const float* shift, float* y) {
+    affine(x, m, c, scale, shift, y);
+}
+
+void prelu(const float* x, std::size_t m, std::size_t c, const float* slope, float* y) {
+    for (std::size_t row = 0; row < m; ++row, x += c, y += c) {
+        std::size_t i = 0;
+        for (; i + kWidth <= c; i += kWidth) {
+            const Floats v = load(x + i);
+            store(y + i, v >= 0.0f ? v : load(slope + i) * v);
+        }
+        for (; i < c; ++i) y[i] = x[i] >= 0.0f ? x[i] : slope[i] * x[i];
+    }
+}
+
+void add(const float* a, const float* b, std::size_t n, float* y) {
+    std::size_t i = 0;
+    for (; i + kWidth <= n; i += kWidth) store(y + i, load(a + i) + load(b + i));
+    for (; i < n; ++i) y[i] = a[i] + b[i];
+}
+
+void clamp(const float* x, std::size_t n, float low, float high, float* y) {
+    const Floats lows = low - Floats{}, highs = high - Floats{};
+    std::size_t i = 0;
+    for (; i + kWidth <= n; i += kWidth) {
+        const Floats v = load(x + i), raised = v < lows ? lows : v;
+        store(y + i, highs < raised ? highs : raised);
+    }
+    for (; i < n; ++i) {
+        const float raised = x[i] < low ? low : x[i];
+        y[i] = high < raised ? high : raised;
+    }
+}
+
+void maximum(const float* x, std::size_t n, float* y) {
+    std::size_t i = 0;
+    for (; i + kWidth <= n; i += kWidth) {
+        const Floats v = load(x + i), best = load(y + i);
+        store(y + i, best < v ? v : best);
+    }
+    for (; i < n; ++i) y[i] = y[i] < x[i] ? x[i] : y[i];
+}
+
+void subtract_from(const std::int32_t* base, int shift, std::size_t n, std::int32_t* y) {
+    std::size_t i = 0;
+    for (; i + kWidth <= n; i += kWidth) store(y + i, load(base + i) - (load(y + i) << shift));
+    for (; i < n; ++i) y[i] = base[i] - (y[i] << shift);
+}
+
+constexpr PointwiseKernel kKernel = {affine_f32, affine_i32, prelu, add, clamp, maximum, subtract_from};
+
+}  // namespace
+}  // namespace sbn
