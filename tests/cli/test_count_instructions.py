@@ -114,7 +114,7 @@ def test_perf_counts_the_enabled_part_of_a_process(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.skipif("SIGNBIT_COUNT" not in os.environ, reason="minutes under callgrind; set SIGNBIT_COUNT=1")
+@pytest.mark.skipif("SIGNBIT_COUNT" not in os.environ, reason="ten minutes under callgrind; set SIGNBIT_COUNT=1")
 @pytest.mark.timeout(1800)
 def test_a_real_count(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     """More work is more instructions: the binary network than its twin, a learning layer than a frozen one."""
