@@ -20,8 +20,8 @@ Variants, each as published:
   falling linearly. The published second stage starts from a network whose weights were real in the first; here there is
   one stage.
 
-Towards the end t exceeds 3 and every layer enlarges the gradient that passes it: in ResNet-20 the first layer's grows by
-two orders of magnitude from one epoch of a short run to the next, and the last epoch can be far worse than the one
+Towards the end t exceeds 3 and every layer enlarges the gradient that passes it: in ResNet-20 the first layer's grows
+by two orders of magnitude from one epoch of a short run to the next, and the last epoch can be far worse than the one
 before (docs/results/runs/resnet20-sd-bnn-quick-s0). ``checkpoints/best.ckpt`` holds the best on validation.
 
 Deviations from the released code: sign(0) = +1, there 0; the cosine falls at every step, there at every epoch; t and k
