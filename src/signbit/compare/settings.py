@@ -60,10 +60,14 @@ class Setting:
         values = [run.result.get(name) for run in self.runs]
         return None if None in values else estimate([float(value) for value in values if value is not None])
 
+    def logged(self, name: str, epoch: int) -> float | None:
+        """A metric in an epoch (-1: the last), mean over the seeds; None where it was not logged."""
+        values = [run.epochs[epoch].get(name) for run in self.runs]
+        return None if None in values else fmean(value for value in values if value is not None)
+
     def flips(self, epoch: int) -> float | None:
         """Share of the signs that changed in an epoch (-1: the last), mean over the seeds; None without signs."""
-        rates = [run.epochs[epoch].get(FLIPS) for run in self.runs]
-        return None if None in rates else fmean(rate for rate in rates if rate is not None)
+        return self.logged(FLIPS, epoch)
 
 
 @dataclass(frozen=True)

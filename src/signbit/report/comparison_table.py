@@ -13,11 +13,13 @@ from signbit.compare.reproduce import command_of
 from signbit.compare.settings import Comparison, Setting
 from signbit.compare.statistics import Estimate, verdict
 
-HEADER = ("setting", "model", "seeds", "test, %", "validation, %", "wall min", "CPU min", "signs flipped, %",
-          "bit operations", "of float's, %", "instructions/step")  # fmt: skip
+HEADER = ("setting", "model", "seeds", "test, %", "validation, %", "best validation, %", "training loss",
+          "wall min", "CPU min", "signs flipped, %", "bit operations", "of float's, %",
+          "instructions/step")  # fmt: skip
 NOTES = (
     "Test and validation: accuracy of the network after the last epoch; the test images were evaluated once, after "
-    "training. Minutes are those of training, mean over seeds.",
+    "training. Best validation: that of the best epoch. Training loss: mean over the first -> the last epoch. "
+    "Minutes are those of training, mean over seeds.",
     "More than one seed: mean ± half of the 95 % interval (Student's t over seeds).",
     "Signs flipped: share of the binary weights whose sign at the end of an epoch differs from the epoch before, in "
     "the first -> the last epoch.",
@@ -31,10 +33,11 @@ def figures(comparison: Comparison, setting: Setting) -> dict[str, Any]:
     """One row as plain values: shares 0 .. 1, seconds, counts; None for what was not recorded."""
     row: dict[str, Any] = {"setting": setting.name, "method": setting.method, "model": setting.model}
     row["seeds"] = list(setting.seeds)
-    for name in ("test_accuracy", "val_accuracy", "seconds", "cpu_seconds", "epochs"):
+    for name in ("test_accuracy", "val_accuracy", "best_val_accuracy", "seconds", "cpu_seconds", "epochs"):
         found = setting.figure(name)
         row[name] = found and found.mean
         row[f"{name}_half_width"] = found and found.half_width
+    row["train_loss_first"], row["train_loss_last"] = setting.logged("train_loss", 0), setting.logged("train_loss", -1)
     row["sign_flip_rate_first"], row["sign_flip_rate_last"] = setting.flips(0), setting.flips(-1)
     row["training_bit_operations"] = setting.cost.bit_operations
     row["training_bit_operations_of_float"] = setting.cost.of_float
@@ -80,6 +83,7 @@ def to_csv(comparison: Comparison) -> str:
 def cells(comparison: Comparison, setting: Setting) -> tuple[str, ...]:
     """One row for people, in the order of ``HEADER``."""
     first, last = setting.flips(0), setting.flips(-1)
+    loss = setting.logged("train_loss", 0), setting.logged("train_loss", -1)
     instructions = comparison.instructions(setting)
     return (
         setting.name,
@@ -87,6 +91,8 @@ def cells(comparison: Comparison, setting: Setting) -> tuple[str, ...]:
         " ".join(map(str, setting.seeds)),
         percent(setting.figure("test_accuracy")),
         percent(setting.figure("val_accuracy")),
+        percent(setting.figure("best_val_accuracy")),
+        "-" if loss[0] is None or loss[1] is None else f"{loss[0]:.3f} -> {loss[1]:.3f}",
         minutes(setting.figure("seconds")),
         minutes(setting.figure("cpu_seconds")),
         "-" if first is None or last is None else f"{100 * first:.2f} -> {100 * last:.2f}",
