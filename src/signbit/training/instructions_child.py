@@ -31,8 +31,11 @@ Switch = Callable[[bool], None]
 
 
 def switch_callgrind(on: bool) -> None:
-    """Turn the instrumentation of this process on; or off, and write what was counted in between to the next file."""
-    commands = ["instrumentation on"] if on else ["instrumentation off", "dump"]
+    """Start counting from zero; or write what was counted since to the next file.
+
+    Instrumentation stays on after the first time: turning it translates the whole program anew, which takes minutes.
+    """
+    commands = ["instrumentation on", "zero"] if on else ["dump"]
     given = [part for command in commands for part in ("-c", command)]
     subprocess.run(["vgdb", f"--pid={os.getpid()}", *given], check=True, capture_output=True)
 

@@ -101,7 +101,7 @@ def _perf_works() -> bool:
 def _callgrind(jobs: Jobs, folder: Path) -> Iterator[tuple[int, str]]:
     """One process for all: under valgrind its start takes longer than the steps."""
     out = folder / "out"
-    # Instrumentation makes a program tens of times slower: it is off except for the counted steps.
+    # Instrumentation makes a program tens of times slower: it is off until the first counted step.
     options = ("--tool=callgrind", "--instr-atstart=no", f"--callgrind-out-file={out}")
     with _child(("valgrind", *options), "callgrind", jobs) as lines:
         for number, line in enumerate(lines, 1):
