@@ -1,10 +1,15 @@
-"""Examples of modules that need an optional package are collected where it is installed."""
+"""Examples of modules that need an optional package are collected where it is installed; Ctrl-C works everywhere."""
 
 from __future__ import annotations
 
+import signal
 from importlib.util import find_spec
 
 OPTIONAL = {"onnx": "src/signbit/interop/onnx_graph.py", "openvino": "src/signbit/interop/openvino_graph.py"}
+
+# A shell starts what runs in the background with interrupts ignored, and every process of a test would inherit that.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 missing = [package for package in OPTIONAL if find_spec(package) is None]
 collect_ignore = [OPTIONAL[package] for package in missing]

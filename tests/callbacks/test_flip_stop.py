@@ -232,7 +232,7 @@ def test_the_first_layer_learns_until_a_binary_layer_above_it_is_frozen() -> Non
 
 
 def test_resuming_keeps_counts_frozen_layers_and_signs(tmp_path: Path) -> None:
-    rule = StopRule(freeze_rate=0.02, patience=2, warm_up=0.0, stop=False)
+    rule = StopRule(freeze_rate=0.1, patience=2, warm_up=0.0, stop=False)
 
     def run(epochs: int, checkpoint: Path | None = None) -> tuple[Task, FlipStop, Trainer]:
         task = Task("sfao", Linear(1.0, 0.1, 16))

@@ -123,7 +123,7 @@ def test_the_command_of_a_recipe_names_it_and_leads_back(tmp_path: Path, recipe:
     given = vars(parser.parse_args(words[2:]))
     again = {
         **RunConfig.from_yaml(find(recipe)).to_dict(),
-        **{k: v for k, v in given.items() if k in settings and v is not None},
+        **{k: v for k, v in given.items() if k in settings and v not in (None, [])},
     }
     for name, value in record.config.to_dict().items():
         if name not in {"out", "learning_rate", "schedule"}:
