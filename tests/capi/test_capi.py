@@ -294,7 +294,8 @@ def test_unloading_the_library_leaves_its_threads_their_code(library: Path, tmp_
     code = (
         "import _ctypes, ctypes, os, sys; lib = ctypes.CDLL(sys.argv[1]); session = ctypes.c_void_p()\n"
         "assert lib.signbit_open(sys.argv[2].encode(), None, 3, ctypes.byref(session)) == 0\n"
-        "run = lib.signbit_run; size = ctypes.c_size_t; x = (ctypes.c_float * 28800)(); y = (ctypes.c_float * 20800)()\n"
+        "run = lib.signbit_run; size = ctypes.c_size_t\n"
+        "x = (ctypes.c_float * 28800)(); y = (ctypes.c_float * 20800)()\n"
         "assert run(session, size(200), x, size(28800), y, size(20800)) == 0\n"
         "lib.signbit_close(session); _ctypes.dlclose(lib._handle)\n"
         "print(len(os.listdir('/proc/self/task')) > 1, 'libsignbit' in open('/proc/self/maps').read())"
