@@ -1,5 +1,5 @@
-// How many one-bit products a core can take in a second with the instructions of a tier: xor, count, add on registers
-// and a few cache lines, nothing else. Prints one line for each tier that this CPU runs: its name and 10^9 products a
+// How many one-bit products a core can take in a second with the instructions that count them in a tier, on registers
+// and a few cache lines, and nothing else. Prints one line for each tier that this CPU runs: its name and 10^9 products a
 // second.
 //
 //   avx2               four bits of 2 rows choose a table, vpshufb looks up four weight bits of 32 channels in it: two
