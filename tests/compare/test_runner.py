@@ -105,6 +105,21 @@ def test_an_interruption_reaches_every_run(tmp_path: Path, worker: Callable[[str
     assert [(folder_of(config) / "interrupted").exists() for config in configs] == [True, True, False]
 
 
+def test_a_folder_of_somebody_else_is_left_alone(tmp_path: Path) -> None:
+    (config,) = planned(tmp_path, "ste")
+    folder = folder_of(config)
+    folder.mkdir(parents=True)
+    (folder / "thesis.txt").write_text("years of work")
+    with subprocess.Popen(runner.WORKER, stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdin is not None
+        assert process.stderr is not None
+        process.stdin.write(json.dumps(config.to_dict()) + "\n")
+        process.stdin.flush()
+        assert process.wait(100) == 2
+        assert "must be new or empty" in process.stderr.read()
+    assert [path.name for path in folder.iterdir()] == ["thesis.txt"]
+
+
 def test_lines_for_those_who_have_no_terminal(tmp_path: Path) -> None:
     write_run(tmp_path / "runs" / "convnet-tiny-ste-s0", accuracy=0.75, method="ste")
     configs, stream = planned(tmp_path, "ste", "bop", "float"), io.StringIO()

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import sys
 import threading
 
 from signbit.compare.plan import folder_of
 from signbit.errors import SignbitError
 from signbit.training import RunConfig, fit, resume
-from signbit.training.folder import ENVIRONMENT
+from signbit.training.folder import CARD, CONFIG, ENVIRONMENT
 
 
 def main() -> int:
@@ -23,8 +22,9 @@ def main() -> int:
         if (folder / ENVIRONMENT).is_file():
             resume(folder, data_dir=config.data_dir)
         else:
-            # Killed before the first step: what it left is less than a run.
-            shutil.rmtree(folder, ignore_errors=True)
+            # Killed before the first step: what it left is less than a run. Anything else there is not ours.
+            for name in (CONFIG, CARD):
+                (folder / name).unlink(missing_ok=True)
             fit(config)
     except SignbitError as error:
         print(f"signbit: {error}", file=sys.stderr)
