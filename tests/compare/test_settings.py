@@ -102,6 +102,11 @@ CASES: list[tuple[dict[str, Any], str]] = [
         "signbit train --method bop2nd --model convnet-tiny --data digits --epochs 2 --learning-rate 0.1 "
         "--set tau=1e-06 --augment none --threads 2 --data-dir DIR",
     ),
+    (
+        {"method": "sfao", "method_options": {"freeze_rate": 0.1}, "model_options": {"width": 8}, "threads": 1},
+        "signbit train --method sfao --model convnet-tiny --data digits --epochs 2 --method-option freeze_rate=0.1 "
+        "--model-option width=8 --augment none --threads 1",
+    ),
 ]
 
 

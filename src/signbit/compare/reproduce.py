@@ -15,7 +15,8 @@ from signbit.training.folder import CONFIG
 
 ELSEWHERE = {"out", "data_dir", "download", "tensorboard"}
 """Where things lie and what is logged besides: no figure of a run depends on it."""
-WITHOUT_OPTION = {"method_options", "model_options"}
+ASSIGNED = {"optimizer": "--set", "method_options": "--method-option", "model_options": "--model-option"}
+"""Settings made of settings, and the option that gives one of them."""
 ALWAYS_SAID = ("method", "model", "data")
 """By the name of a recipe or by options."""
 
@@ -57,13 +58,13 @@ def _options(start: Mapping[str, Any], wanted: Mapping[str, Any], implied: Mappi
         given = implied.get(name) if start[name] is None else start[name]
         if value == given:
             continue
-        if name == "optimizer":
+        if name in ASSIGNED:
             assert isinstance(given, Mapping)
             if given.keys() - value.keys() or not all(isinstance(v, str | int | float) for v in value.values()):
                 return None
             changed = [(key, setting) for key, setting in value.items() if given.get(key) != setting]
-            words += [word for key, setting in changed for word in ("--set", f"{key}={setting}")]
-        elif name in WITHOUT_OPTION or value is None or value is False:
+            words += [word for key, setting in changed for word in (ASSIGNED[name], f"{key}={setting}")]
+        elif value is None or value is False:
             return None
         else:
             words += [_flag(name)] if value is True else [_flag(name), str(value)]
