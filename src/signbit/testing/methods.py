@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import copy
 import io
-import pickle
 import warnings
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import torch
@@ -17,6 +17,7 @@ from torch.optim import Optimizer
 from signbit.layers import BinaryLayer
 from signbit.methods import create_model, create_optimizer, resolve
 from signbit.roles import Role, parameter_roles
+from signbit.testing.interruptions import Interruption, interruptions, nothing
 
 SIZE, CLASSES, STEPS = (1, 1, 8, 8), 4, 6
 
@@ -48,15 +49,15 @@ def check_method(name: str, options: Mapping[str, object] | None = None) -> None
         return model, create_optimizer(model, method=name, total_steps=STEPS, method_options=options)
 
     _check_claims(*build())
-    through = _run(build, _go_on)
+    through = _run(build, nothing)
     clamp = resolve(name, options).weights.clamp
     for model in (build()[0], through):
         for mode in (True, False):
             _check_symbols(copy.deepcopy(model).train(mode), clamp)
-    assert _equal(through, _run(build, _go_on)), "two equal runs end in different networks"
-    for interrupt in (_save_and_load, _deepcopy, _pickle):
+    assert _equal(through, _run(build, nothing)), "two equal runs end in different networks"
+    for what, interrupt in interruptions(partial(_save_and_load, build)).items():
         again = _run(build, interrupt)
-        assert _equal(through, again), f"{interrupt.__name__[1:]} in the middle changes the run"
+        assert _equal(through, again), f"{what} in the middle changes the run"
     _check_half_precision(build()[0])
     _check_compiled(build()[0])
 
@@ -83,16 +84,12 @@ def _train(model: nn.Module, optimizer: Optimizer, steps: int) -> None:
 State = tuple[nn.Module, Optimizer]
 
 
-def _run(build: Build, interrupt: Callable[[Build, State], State]) -> nn.Module:
-    state = build()
+def _run(build: Build, interrupt: Interruption) -> nn.Module:
+    state: State = build()
     _train(*state, STEPS // 2)
-    state = interrupt(build, state)
+    state = interrupt(state)
     _train(*state, STEPS - STEPS // 2)
     return state[0]
-
-
-def _go_on(_build: Build, state: State) -> State:
-    return state
 
 
 def _save_and_load(build: Build, state: State) -> State:
@@ -104,15 +101,6 @@ def _save_and_load(build: Build, state: State) -> State:
     model.load_state_dict(weights)
     optimizer.load_state_dict(moments)
     return model, optimizer
-
-
-def _deepcopy(_build: Build, state: State) -> State:
-    return copy.deepcopy(state)
-
-
-def _pickle(_build: Build, state: State) -> State:
-    copied: State = pickle.loads(pickle.dumps(state))
-    return copied
 
 
 def _equal(one: nn.Module, other: nn.Module) -> bool:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import copy
 import io
-import pickle
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
+
+from signbit.testing.interruptions import Interruption, interruptions, nothing
 
 Make = Callable[[list[nn.Parameter]], Optimizer]
 """Parameters -> the optimizer under test."""
@@ -34,12 +35,10 @@ def check_optimizer(make: Make, *, binary: bool = False) -> None:
     >>> from signbit.optimizers import Bop
     >>> check_optimizer(lambda params: Bop(params, gamma=0.1), binary=True)
     """
-    through = _run(make, interrupt=_go_on)
-    assert _equal(through, _run(make, interrupt=_go_on)), "two equal runs end in different weights"
-    for interrupt in (_save_and_load, _deepcopy, _pickle):
-        assert _equal(through, _run(make, interrupt=interrupt)), (
-            f"{interrupt.__name__[1:]} in the middle changes the run"
-        )
+    through = _run(make, interrupt=nothing)
+    assert _equal(through, _run(make, interrupt=nothing)), "two equal runs end in different weights"
+    for name, interrupt in interruptions(partial(_save_and_load, make)).items():
+        assert _equal(through, _run(make, interrupt=interrupt)), f"{name} in the middle changes the run"
     assert not _equal(through, _weights()), "12 steps change nothing"
     if binary:
         assert all(bool((weight.abs() == 1).all()) for weight in through), "weights leave -1/+1"
@@ -64,17 +63,13 @@ def _steps(weights: list[nn.Parameter], optimizer: Optimizer, steps: range) -> N
 State = tuple[list[nn.Parameter], Optimizer]
 
 
-def _run(make: Make, interrupt: Callable[[Make, State], State]) -> list[nn.Parameter]:
+def _run(make: Make, interrupt: Interruption) -> list[nn.Parameter]:
     weights = _weights()
-    state = weights, make(weights)
+    state: State = weights, make(weights)
     _steps(*state, range(6))
-    state = interrupt(make, state)
+    state = interrupt(state)
     _steps(*state, range(6, 12))
     return state[0]
-
-
-def _go_on(_make: Make, state: State) -> State:
-    return state
 
 
 def _save_and_load(make: Make, state: State) -> State:
@@ -85,15 +80,6 @@ def _save_and_load(make: Make, state: State) -> State:
     optimizer = make(weights)
     optimizer.load_state_dict(torch.load(file, weights_only=True))
     return weights, optimizer
-
-
-def _deepcopy(_make: Make, state: State) -> State:
-    return copy.deepcopy(state)
-
-
-def _pickle(_make: Make, state: State) -> State:
-    copied: State = pickle.loads(pickle.dumps(state))
-    return copied
 
 
 def _equal(one: list[nn.Parameter], other: list[nn.Parameter]) -> bool:
