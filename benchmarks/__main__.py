@@ -5,12 +5,10 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from importlib.metadata import version
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
@@ -18,13 +16,12 @@ from typing import Any
 
 import yaml
 
+from benchmarks.environment import RESULTS, environment
 from benchmarks.page import page
 from signbit.files import write_bytes_atomically
 from signbit.runtime import available_isas
 
 HERE = Path(__file__).parent
-RESULTS = HERE.parent / "docs" / "results"
-PACKAGES = ("signbit", "numpy", "torch", "openvino", "onnxruntime", "nncf")
 
 PEER_CAPS = {
     "avx512_vpopcntdq": {"ONEDNN_MAX_CPU_ISA": "AVX512_CORE_VNNI", "ATEN_CPU_CAPABILITY": "avx512"},
@@ -108,22 +105,6 @@ def import_ms() -> float:
         return time.perf_counter() - start
 
     return 1000 * median(once("import signbit") - once("pass") for _ in range(7))
-
-
-def environment(quick: bool, repeats: int) -> dict[str, Any]:
-    cpuinfo = Path("/proc/cpuinfo")
-    models = [line.partition(":")[2].strip() for line in cpuinfo.read_text().splitlines() if "model name" in line]
-    return {
-        "quick": quick,
-        "repeats": repeats,
-        "date": time.strftime("%Y-%m-%d"),
-        "cpu": models[0] if models else platform.processor(),
-        "cores": len(os.sched_getaffinity(0)),
-        "load": os.getloadavg()[0],
-        "tiers": available_isas(),
-        "python": platform.python_version(),
-        "packages": {package: version(package) for package in PACKAGES},
-    }
 
 
 if __name__ == "__main__":
