@@ -5,7 +5,7 @@ python tests/soak/soak.py --seed 4711 --networks 1     # what a mismatch says to
 python tests/soak/soak.py --out docs/results/soak.json # with a record
 
 With emulated tiers, in the build that tests/native made:
-PYTHONPATH=tests/native:tests/soak SIGNBIT_TEST_NATIVE=build/native-emulated/_native.*.so \
+PYTHONPATH=tests/native:tests/soak SIGNBIT_TEST_NATIVE=$(ls build/native-emulated/_native.*) \
     python -c "import native_substitute, soak; raise SystemExit(soak.main())"
 """
 
