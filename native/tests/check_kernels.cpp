@@ -7,13 +7,11 @@
 #include <cstring>
 #include <limits>
 #include <random>
+#include <set>
+#include <string>
 #include <vector>
 
-#include "base/cpu.h"
-#include "kernels/bgemm.h"
-#include "kernels/pointwise.h"
-#include "kernels/sgemm.h"
-#include "kernels/threshold_pack.h"
+#include "kernels/tiers.h"
 
 namespace {
 
@@ -72,7 +70,6 @@ void bgemm(const char* name, const sbn::BgemmKernel& kernel) {
     std::printf("%s: %d cases\n", name, cases + 1);
 }
 
-#ifndef SIGNBIT_EMULATED_INTRINSICS
 template <class T>
 using PackRun = void (*)(const T*, std::size_t, std::size_t, const T*, const std::uint32_t*, std::uint64_t*);
 
@@ -197,34 +194,27 @@ void sgemm(const char* name, const sbn::SgemmKernel& kernel) {
             }
     std::printf("%s: %d cases\n", name, cases);
 }
-#endif
+
+// True for the first tier that brings this implementation.
+bool fresh(const void* kernel) {
+    static std::set<const void*> seen;
+    return seen.insert(kernel).second;
+}
 
 }  // namespace
 
 int main() {
-#ifdef SIGNBIT_EMULATED_INTRINSICS
-    bgemm("bgemm avx512_vpopcntdq (emulated)", sbn::kBgemmAvx512Vpopcntdq);
-#else
-    bgemm("bgemm portable", sbn::kBgemmPortable);
-    threshold_pack("threshold_pack portable", sbn::kThresholdPackPortable);
-    sgemm("sgemm portable", sbn::kSgemmPortable);
-    pointwise("pointwise portable", sbn::kPointwisePortable);
-#if defined(__x86_64__)
-    const auto& cpu = sbn::cpu_features();
-    if (cpu.avx2_fma) {
-        bgemm("bgemm avx2", sbn::kBgemmAvx2);
-        bgemm("bgemm_table avx2", sbn::kBgemmTableAvx2);
-        threshold_pack("threshold_pack avx2", sbn::kThresholdPackAvx2);
-        sgemm("sgemm avx2", sbn::kSgemmAvx2);
-        pointwise("pointwise avx2", sbn::kPointwiseAvx2);
-    } else {
-        std::printf("not run: avx2\n");
+    for (const sbn::Tier& tier : sbn::tiers()) {
+        if (!tier.usable()) {
+            std::printf("not run: %s\n", tier.name.data());
+            continue;
+        }
+        const auto name = [&](const char* family) { return std::string(tier.name) + " " + family; };
+        for (const sbn::BgemmKernel* kernel : tier.bgemm)
+            if (fresh(kernel)) bgemm(name("bgemm").c_str(), *kernel);
+        if (fresh(&tier.threshold_pack)) threshold_pack(name("threshold_pack").c_str(), tier.threshold_pack);
+        if (fresh(&tier.sgemm)) sgemm(name("sgemm").c_str(), tier.sgemm);
+        if (fresh(&tier.pointwise)) pointwise(name("pointwise").c_str(), tier.pointwise);
     }
-    if (cpu.avx512_vpopcntdq)
-        bgemm("bgemm avx512_vpopcntdq", sbn::kBgemmAvx512Vpopcntdq);
-    else
-        std::printf("not run: avx512_vpopcntdq\n");
-#endif
-#endif
     return 0;
 }

@@ -2,6 +2,9 @@
 
 #if defined(__x86_64__)
 #include <cpuid.h>
+#elif defined(__aarch64__) && defined(__linux__)
+#include <asm/hwcap.h>
+#include <sys/auxv.h>
 #endif
 
 namespace sbn {
@@ -29,6 +32,16 @@ CpuFeatures detect() {
     const unsigned needed = bit_AVX512F | bit_AVX512BW | bit_AVX512VL;
     found.avx512_vpopcntdq = found.avx2_fma && (ebx & needed) == needed && (ecx & bit_AVX512VPOPCNTDQ) != 0 &&
                              (state & kXcr0Zmm) == kXcr0Zmm;
+    return found;
+}
+#elif defined(__aarch64__)
+CpuFeatures detect() {
+    CpuFeatures found;
+#if defined(__linux__)
+    found.neon = (getauxval(AT_HWCAP) & HWCAP_ASIMD) != 0;
+#else
+    found.neon = true;  // elsewhere every 64-bit Arm system has it
+#endif
     return found;
 }
 #else

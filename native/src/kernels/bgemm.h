@@ -24,6 +24,7 @@
 //   avx2, few rows     8      4 x 2                 xor, 2 x vpshufb nibble table, adds       vpshufb and logic ports
 //   avx2               32     2 x 2                 per two rows: 8 vpshufb, 16 adds and logic  vector ports, loads
 //   avx512_vpopcntdq   16     4 x 4                 vpxord (broadcast), vpopcntd, vpaddd      port 5 (vpopcntd)
+//   neon               8      4 x 2                 2 x eor, cnt, add                         vector pipes
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -44,5 +45,6 @@ extern const BgemmKernel kBgemmPortable;
 extern const BgemmKernel kBgemmAvx2;
 extern const BgemmKernel kBgemmTableAvx2;
 extern const BgemmKernel kBgemmAvx512Vpopcntdq;
+extern const BgemmKernel kBgemmNeon;
 
 }  // namespace sbn

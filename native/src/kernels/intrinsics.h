@@ -2,6 +2,8 @@
 #pragma once
 #if defined(SIGNBIT_EMULATED_INTRINSICS)
 #include "emulated_intrinsics.h"
+#elif defined(__aarch64__)
+#include <arm_neon.h>
 #else
 #include <immintrin.h>
 #endif

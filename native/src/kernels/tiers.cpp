@@ -17,6 +17,10 @@ bool has_avx512_vpopcntdq() {
 bool has_avx2() {
     return cpu_features().avx2_fma;
 }
+#elif defined(__aarch64__)
+bool has_neon() {
+    return cpu_features().neon;
+}
 #endif
 bool always() {
     return true;
@@ -26,6 +30,8 @@ const BgemmKernel* const kPortable[] = {&kBgemmPortable};
 #if defined(__x86_64__)
 const BgemmKernel* const kAvx2[] = {&kBgemmTableAvx2, &kBgemmAvx2};
 const BgemmKernel* const kAvx512Vpopcntdq[] = {&kBgemmAvx512Vpopcntdq};
+#elif defined(__aarch64__)
+const BgemmKernel* const kNeon[] = {&kBgemmNeon};
 #endif
 
 const Tier kTiers[] = {
@@ -34,6 +40,9 @@ const Tier kTiers[] = {
      kAvx512Vpopcntdq, kThresholdPackAvx2, kSgemmAvx2, kPointwiseAvx2},
     {"avx2", "AVX2 with FMA: binary products by table look-up", has_avx2, kAvx2, kThresholdPackAvx2, kSgemmAvx2,
      kPointwiseAvx2},
+#elif defined(__aarch64__)
+    {"neon", "NEON of 64-bit Arm: an instruction that counts the ones of octets", has_neon, kNeon, kThresholdPackNeon,
+     kSgemmNeon, kPointwisePortable},
 #endif
     {"portable", "any CPU: popcount by shifts and adds", always, kPortable, kThresholdPackPortable, kSgemmPortable,
      kPointwisePortable},
