@@ -111,6 +111,26 @@ def test_linear_layers(channels: int) -> None:
     check(Case(Alphabet.PM1, 0, 1, 1, 1, channels, 130, (1, 1)), channels)
 
 
+IMAGE_CASES = {
+    "the image ends a block": Case(Alphabet.PM1, 0, 3, 7, 7, 64, 33, (3, 3), pads=(1, 1, 1, 1)),
+    "many blocks": Case(Alphabet.PM1, 0, 1, 41, 20, 64, 16, (3, 3), pads=(1, 1, 1, 1)),
+    "rows longer than a block": Case(Alphabet.PM1, -1, 2, 2, 301, 32, 17, (3, 3), pads=(1, 1, 1, 1)),
+    "stride": Case(Alphabet.PM1, 1, 2, 23, 17, 65, 40, (3, 3), (2, 2), (1, 1, 1, 1)),
+    "stride beyond the window": Case(Alphabet.ZERO_ONE, 0, 1, 19, 20, 130, 16, (1, 1), (2, 3)),
+    "different strides": Case(Alphabet.ZERO_ONE, 1, 2, 12, 21, 40, 16, (2, 3), (1, 2), (0, 2, 1, 1)),
+    "dilation": Case(Alphabet.PM1, 0, 2, 13, 12, 63, 31, (3, 3), (1, 1), (2, 3, 2, 3), (2, 3)),
+    "groups": Case(Alphabet.PM1, 0, 2, 9, 8, 195, 60, (3, 3), pads=(1, 1, 1, 1), groups=3),
+    "borders wider than the image": Case(Alphabet.ZERO_ONE, 1, 1, 2, 3, 33, 16, (2, 2), (1, 1), (6, 5, 7, 8)),
+    "a window over the whole width": Case(Alphabet.PM1, 1, 1, 40, 30, 32, 16, (2, 30)),
+    "a product of matrices": Case(Alphabet.PM1, 0, 2, 6, 6, 300, 100, (1, 1)),
+}
+
+
+@pytest.mark.parametrize("name", IMAGE_CASES)
+def test_images_large_enough_for_a_matrix_unit(name: str) -> None:
+    check(IMAGE_CASES[name], len(name))
+
+
 def test_windows_wholly_in_the_padding() -> None:
     for seed, (alphabet, pad_value) in enumerate([(Alphabet.PM1, 0), (Alphabet.PM1, 1), (Alphabet.ZERO_ONE, 1)]):
         check(Case(alphabet, pad_value, 1, 2, 3, 5, 9, (2, 2), stride=(2, 1), pads=(6, 5, 4, 7), dilation=(1, 2)), seed)

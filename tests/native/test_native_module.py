@@ -47,7 +47,7 @@ def test_conventions_equal_those_of_python() -> None:
 def test_tiers_are_listed_best_first_and_the_best_usable_is_the_default() -> None:
     names = [name for name, _, _ in _native.isa_tiers()]
     assert names[-1] == "portable"
-    assert names == [name for name in ("avx512_vpopcntdq", "avx2", "neon", "portable") if name in names]
+    assert names == [name for name in ("avx512_vpopcntdq", "avx512", "avx2", "neon", "portable") if name in names]
     assert _native.isa_tiers()[-1][1]
     assert all(description for _, _, description in _native.isa_tiers())
     assert _native.Program(network()).isa == TIERS[0]
