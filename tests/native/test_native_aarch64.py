@@ -50,6 +50,10 @@ def test_kernels_count_like_a_loop_over_bits() -> None:
     assert not [line for line in lines if line.startswith("not run")]
 
 
+def test_kernels_on_buffers_in_unusual_places() -> None:
+    assert "neon threshold_pack: ok" in emulated("check_placement", "sparse")
+
+
 def test_parallel_for() -> None:
     assert emulated("check_parallel", "without fork") == "parallel_for: ok without fork\n"
 

@@ -25,7 +25,7 @@ from test_native_loader import GOOD
 
 from signbit.format import Bits, GraphBuilder, write_bytes
 
-EMULATED = ("avx512_vpopcntdq", "avx512")
+EMULATED = ("amx_int8", "avx512_vpopcntdq", "avx512")
 needs_x86 = pytest.mark.skipif(
     platform.machine() not in ("x86_64", "AMD64"), reason="these instruction sets belong to another platform"
 )
@@ -52,8 +52,15 @@ def build_emulated(target: str) -> Path:
 def test_kernels_in_emulation() -> None:
     result = run(build_emulated("check_kernels") / "check_kernels")
     assert result.returncode == 0, result.stdout
-    for tier in EMULATED:
-        assert f"{tier} bgemm: " in result.stdout
+    for kernel in ("amx_int8 tapgemm", "amx_int8 bgemm", "avx512 bgemm"):
+        assert f"{kernel}: " in result.stdout
+
+
+@needs_x86
+def test_kernels_in_emulation_on_buffers_in_unusual_places() -> None:
+    result = run(build_emulated("check_placement") / "check_placement", "sparse")
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert "amx_int8 tapgemm: ok" in result.stdout
 
 
 @needs_x86
@@ -72,6 +79,14 @@ def test_whole_networks_in_emulation(tests: str) -> None:
     assert set(EMULATED) <= set(tiers[1].split())
 
 
+def test_kernels_on_buffers_in_unusual_places() -> None:
+    """Odd addresses, output over input, bytes past 2 GiB; the far buffers are mostly pages that nobody touches."""
+    result = run(build("native-tests", "check_placement") / "check_placement")
+    print(result.stdout)
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert "portable pointwise: ok" in result.stdout
+
+
 def test_parallel_for() -> None:
     result = run(build("native-tests", "check_parallel") / "check_parallel", timeout=60)
     assert (result.returncode, result.stdout) == (0, "parallel_for: ok\n")
@@ -81,7 +96,7 @@ def test_parallel_for() -> None:
 @pytest.mark.skipif(shutil.which("nm") is None, reason="needs nm")
 def test_instruction_set_objects_export_one_table_and_share_nothing() -> None:
     objects = objects_of_kernels(build("native-tests", "signbit_kernels"), "nm")
-    assert {"bgemm_avx512_vpopcntdq.cpp.o", "bgemm_table_avx512.cpp.o"} <= objects
+    assert {"bgemm_avx512_vpopcntdq.cpp.o", "bgemm_table_avx512.cpp.o", "tapgemm_amx_int8.cpp.o"} <= objects
 
 
 def test_fuzzed_files_under_sanitizers(tmp_path: Path) -> None:
