@@ -6,73 +6,15 @@
 #include <cstdlib>
 #include <cstring>
 #include <limits>
-#include <random>
+#include <set>
+#include <string>
 #include <vector>
 
-#include "base/cpu.h"
-#include "kernels/bgemm.h"
-#include "kernels/pointwise.h"
-#include "kernels/sgemm.h"
-#include "kernels/threshold_pack.h"
+#include "kernels/tiers.h"
+#include "products.h"
 
 namespace {
 
-std::mt19937 g_random(20250101);
-constexpr std::int32_t kGuard = -123456789;
-
-void require(bool holds, const char* kernel, const char* what, std::size_t m, std::size_t n, std::size_t k) {
-    if (holds) return;
-    std::printf("%s: %s at m=%zu n=%zu k=%zu\n", kernel, what, m, n, k);
-    std::exit(1);
-}
-
-template <class T>
-T* aligned(std::vector<T>& store, std::size_t n) {
-    store.assign(n + 64 / sizeof(T), T{});
-    auto address = reinterpret_cast<std::uintptr_t>(store.data());
-    return reinterpret_cast<T*>((address + 63) / 64 * 64);
-}
-
-void bgemm_case(const char* name, const sbn::BgemmKernel& kernel, std::size_t m, std::size_t n, std::size_t k,
-                bool extreme) {
-    const std::size_t a_stride = k + g_random() % 3, stride = n + g_random() % 3,
-                      panels = (n + kernel.lanes - 1) / kernel.lanes;
-    std::vector<std::uint32_t> a((m - 1) * a_stride + k), filters(n * k);
-    std::vector<std::byte> store;
-    for (auto& word : a) word = extreme ? 0xFFFFFFFFu : static_cast<std::uint32_t>(g_random());
-    for (auto& word : filters) word = extreme ? 0u : static_cast<std::uint32_t>(g_random());
-    const std::size_t panel = kernel.panel_bytes(k);
-    std::byte* w = aligned(store, panels * panel);
-    for (std::size_t c = 0; c < n; ++c)
-        kernel.pack(filters.data() + c * k, k, c % kernel.lanes, w + c / kernel.lanes * panel);
-    std::vector<std::int32_t> counts(m * stride + 64, kGuard);
-    kernel.run(a.data(), a_stride, m, w, n, k, counts.data(), stride);
-    for (std::size_t i = 0; i < counts.size(); ++i) {
-        const std::size_t row = i / stride, column = i % stride;
-        if (row >= m || column >= n) {
-            require(counts[i] == kGuard, name, "wrote outside", m, n, k);
-            continue;
-        }
-        std::int32_t expected = 0;
-        for (std::size_t j = 0; j < k; ++j)
-            for (std::uint32_t x = a[row * a_stride + j] ^ filters[column * k + j]; x != 0; x >>= 1)
-                expected += static_cast<std::int32_t>(x & 1);
-        require(counts[i] == expected, name, "wrong count", m, n, k);
-    }
-}
-
-void bgemm(const char* name, const sbn::BgemmKernel& kernel) {
-    int cases = 0;
-    for (const std::size_t m : {1u, 2u, 3u, 4u, 5u, 9u})
-        for (const std::size_t n : {1u, 7u, 8u, 9u, 15u, 16u, 17u, 31u, 33u, 48u, 49u, 63u, 64u, 65u, 130u})
-            for (const std::size_t k : {1u, 2u, 5u, 30u, 31u, 32u, 62u, 63u, 95u})
-                bgemm_case(name, kernel, m, n, k, false), ++cases;
-    for (const std::size_t m : {16u, 17u, 35u}) bgemm_case(name, kernel, m, 65, 18, false), ++cases;
-    bgemm_case(name, kernel, 5, 65, kernel.max_words < 400 ? kernel.max_words : 400, true);
-    std::printf("%s: %d cases\n", name, cases + 1);
-}
-
-#ifndef SIGNBIT_EMULATED_INTRINSICS
 template <class T>
 using PackRun = void (*)(const T*, std::size_t, std::size_t, const T*, const std::uint32_t*, std::uint64_t*);
 
@@ -165,66 +107,27 @@ void pointwise(const char* name, const sbn::PointwiseKernel& kernel) {
     std::printf("%s: ok\n", name);
 }
 
-// Small whole numbers, so that every order of adding gives the same sum.
-void sgemm(const char* name, const sbn::SgemmKernel& kernel) {
-    int cases = 0;
-    for (const std::size_t m : {1u, 3u, 4u, 5u, 8u})
-        for (const std::size_t n : {1u, 7u, 8u, 9u, 15u, 16u, 17u, 33u})
-            for (const std::size_t k : {1u, 2u, 27u, 65u}) {
-                const std::size_t a_stride = k + g_random() % 3, stride = n + g_random() % 3,
-                                  padded = (n + kernel.lanes - 1) / kernel.lanes * kernel.lanes;
-                const auto draw = [] { return static_cast<float>(g_random() % 17) - 8.0f; };
-                std::vector<float> a((m - 1) * a_stride + k), filters(n * k), store, bias(padded),
-                    out(m * stride + 16, kGuard);
-                for (auto& x : a) x = draw();
-                for (auto& x : filters) x = draw();
-                for (std::size_t c = 0; c < n; ++c) bias[c] = draw();
-                float* w = aligned(store, padded * k);
-                for (std::size_t c = 0; c < n; ++c)
-                    for (std::size_t i = 0; i < k; ++i)
-                        w[(c / kernel.lanes * k + i) * kernel.lanes + c % kernel.lanes] = filters[c * k + i];
-                kernel.run(a.data(), a_stride, m, w, bias.data(), n, k, out.data(), stride);
-                for (std::size_t i = 0; i < out.size(); ++i) {
-                    const std::size_t row = i / stride, column = i % stride;
-                    float expected = kGuard;
-                    if (row < m && column < n) {
-                        expected = bias[column];
-                        for (std::size_t j = 0; j < k; ++j) expected += a[row * a_stride + j] * filters[column * k + j];
-                    }
-                    require(out[i] == expected, name, "wrong element", m, n, k);
-                }
-                ++cases;
-            }
-    std::printf("%s: %d cases\n", name, cases);
+// True for the first tier that brings this implementation.
+bool fresh(const void* kernel) {
+    static std::set<const void*> seen;
+    return seen.insert(kernel).second;
 }
-#endif
 
 }  // namespace
 
 int main() {
-#ifdef SIGNBIT_EMULATED_INTRINSICS
-    bgemm("bgemm avx512_vpopcntdq (emulated)", sbn::kBgemmAvx512Vpopcntdq);
-#else
-    bgemm("bgemm portable", sbn::kBgemmPortable);
-    threshold_pack("threshold_pack portable", sbn::kThresholdPackPortable);
-    sgemm("sgemm portable", sbn::kSgemmPortable);
-    pointwise("pointwise portable", sbn::kPointwisePortable);
-#if defined(__x86_64__)
-    const auto& cpu = sbn::cpu_features();
-    if (cpu.avx2_fma) {
-        bgemm("bgemm avx2", sbn::kBgemmAvx2);
-        bgemm("bgemm_table avx2", sbn::kBgemmTableAvx2);
-        threshold_pack("threshold_pack avx2", sbn::kThresholdPackAvx2);
-        sgemm("sgemm avx2", sbn::kSgemmAvx2);
-        pointwise("pointwise avx2", sbn::kPointwiseAvx2);
-    } else {
-        std::printf("not run: avx2\n");
+    for (const sbn::Tier& tier : sbn::tiers()) {
+        if (!tier.usable()) {
+            std::printf("not run: %s\n", tier.name.data());
+            continue;
+        }
+        const auto name = [&](const char* family) { return std::string(tier.name) + " " + family; };
+        for (const sbn::BgemmKernel* kernel : tier.bgemm)
+            if (fresh(kernel)) bgemm(name("bgemm").c_str(), *kernel);
+        if (tier.tapgemm != nullptr && fresh(tier.tapgemm)) tapgemm(name("tapgemm").c_str(), *tier.tapgemm);
+        if (fresh(&tier.threshold_pack)) threshold_pack(name("threshold_pack").c_str(), tier.threshold_pack);
+        if (fresh(&tier.sgemm)) sgemm(name("sgemm").c_str(), tier.sgemm);
+        if (fresh(&tier.pointwise)) pointwise(name("pointwise").c_str(), tier.pointwise);
     }
-    if (cpu.avx512_vpopcntdq)
-        bgemm("bgemm avx512_vpopcntdq", sbn::kBgemmAvx512Vpopcntdq);
-    else
-        std::printf("not run: avx512_vpopcntdq\n");
-#endif
-#endif
     return 0;
 }

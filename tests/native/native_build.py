@@ -54,6 +54,22 @@ def build(folder: str, target: str, *options: str) -> Path:
     return where
 
 
+def objects_of_kernels(where: Path, nm: str) -> set[str]:
+    """Names of the kernels' object files, each of which exports one table, in read-only data, and needs nothing else.
+
+    A weak symbol could be the copy that the linker keeps for a CPU that cannot run it.
+    """
+    objects = [path for path in where.rglob("*.o") if "signbit_kernels.dir" in str(path)]
+    for path in objects:
+        symbols = [line.split()[-2:] for line in run(nm, path).stdout.splitlines()]
+        defined = [(kind, name) for kind, name in symbols if kind.isupper() and kind != "U"]
+        assert len(defined) == 1, (path.name, defined)
+        assert defined[0][0] in "DR"
+        outside = {name for kind, name in symbols if kind in "Uwv"} - {"memcpy", "memset", "_GLOBAL_OFFSET_TABLE_"}
+        assert not outside, (path.name, outside)
+    return {path.name for path in objects}
+
+
 def skip_without_sanitizers(tmp_path: Path) -> None:
     probe = tmp_path / "probe.cpp"
     probe.write_text("int main() {}\n")

@@ -5,13 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 import pytest
-from native_graphs import THREADS, as_floats, binarize, programs, random_images, slow_convolution
+from native_graphs import THREADS, Floats, as_floats, binarize, programs, random_images, slow_convolution
 
 from signbit.alphabet import Alphabet
-from signbit.format import Bits, GraphBuilder
+from signbit.format import Bits, Graph, GraphBuilder
 
 CHANNELS = (1, 2, 7, 8, 16, 31, 32, 33, 63, 64, 65, 96, 127, 128, 129, 130)
+"""Both sides of every word boundary."""
+ALPHABETS_AND_PADS = ((1, 0), (1, -1), (1, 1), (2, 0), (2, 1))
 
 
 @dataclass(frozen=True)
@@ -30,7 +33,8 @@ class Case:
     groups: int = 1
 
 
-def check(case: Case, seed: int) -> None:
+def network(case: Case, seed: int) -> tuple[Graph, Floats, npt.NDArray[np.int64]]:
+    """The layer between a threshold and a float output, images, and what it has to compute from them."""
     rng = np.random.default_rng(seed)
     ones = rng.integers(0, 2, (case.filters, *case.kernel, case.channels // case.groups))
     builder = GraphBuilder()
@@ -46,7 +50,11 @@ def check(case: Case, seed: int) -> None:
     x = random_images(rng, case.images, case.channels, case.height, case.width)
     a = np.where(x >= 0, 1, -1) if case.alphabet is Alphabet.PM1 else np.where(x > 0, 1, 0)
     weight = (2 * ones - 1).transpose(0, 3, 1, 2)
-    expected = slow_convolution(a, weight, case.stride, case.pads, case.dilation, case.groups, case.pad_value)
+    return graph, x, slow_convolution(a, weight, case.stride, case.pads, case.dilation, case.groups, case.pad_value)
+
+
+def check(case: Case, seed: int) -> None:
+    graph, x, expected = network(case, seed)
     for program in programs(graph):
         np.testing.assert_array_equal(program.run(x), expected, err_msg=f"{case}, {program.isa}, {program.threads}")
 
@@ -86,17 +94,41 @@ def test_random_shapes(seed: int) -> None:
     check(random_case(np.random.default_rng([seed, 1])), seed)
 
 
+def usual_case(channels: int, alphabet: int, pad_value: int) -> Case:
+    """The usual 3 x 3 layer with a border of one."""
+    return Case(Alphabet(alphabet), pad_value, 2, 4, 5, channels, 19, (3, 3), pads=(1, 1, 1, 1))
+
+
 @pytest.mark.parametrize("channels", CHANNELS)
-@pytest.mark.parametrize(("alphabet", "pad_value"), [(1, 0), (1, -1), (1, 1), (2, 0), (2, 1)])
+@pytest.mark.parametrize(("alphabet", "pad_value"), ALPHABETS_AND_PADS)
 def test_word_boundaries(channels: int, alphabet: int, pad_value: int) -> None:
-    """The usual 3 x 3 layer with a border of one, on both sides of every word boundary."""
-    check(Case(Alphabet(alphabet), pad_value, 2, 4, 5, channels, 19, (3, 3), pads=(1, 1, 1, 1)), channels)
+    check(usual_case(channels, alphabet, pad_value), channels)
 
 
 @pytest.mark.parametrize("channels", [1, 63, 64, 65, 1000, 4097])
 def test_linear_layers(channels: int) -> None:
     """One row of activations: threads share the filters instead."""
     check(Case(Alphabet.PM1, 0, 1, 1, 1, channels, 130, (1, 1)), channels)
+
+
+IMAGE_CASES = {
+    "the image ends a block": Case(Alphabet.PM1, 0, 3, 7, 7, 64, 33, (3, 3), pads=(1, 1, 1, 1)),
+    "many blocks": Case(Alphabet.PM1, 0, 1, 41, 20, 64, 16, (3, 3), pads=(1, 1, 1, 1)),
+    "rows longer than a block": Case(Alphabet.PM1, -1, 2, 2, 301, 32, 17, (3, 3), pads=(1, 1, 1, 1)),
+    "stride": Case(Alphabet.PM1, 1, 2, 23, 17, 65, 40, (3, 3), (2, 2), (1, 1, 1, 1)),
+    "stride beyond the window": Case(Alphabet.ZERO_ONE, 0, 1, 19, 20, 130, 16, (1, 1), (2, 3)),
+    "different strides": Case(Alphabet.ZERO_ONE, 1, 2, 12, 21, 40, 16, (2, 3), (1, 2), (0, 2, 1, 1)),
+    "dilation": Case(Alphabet.PM1, 0, 2, 13, 12, 63, 31, (3, 3), (1, 1), (2, 3, 2, 3), (2, 3)),
+    "groups": Case(Alphabet.PM1, 0, 2, 9, 8, 195, 60, (3, 3), pads=(1, 1, 1, 1), groups=3),
+    "borders wider than the image": Case(Alphabet.ZERO_ONE, 1, 1, 2, 3, 33, 16, (2, 2), (1, 1), (6, 5, 7, 8)),
+    "a window over the whole width": Case(Alphabet.PM1, 1, 1, 40, 30, 32, 16, (2, 30)),
+    "a product of matrices": Case(Alphabet.PM1, 0, 2, 6, 6, 300, 100, (1, 1)),
+}
+
+
+@pytest.mark.parametrize("name", IMAGE_CASES)
+def test_images_large_enough_for_a_matrix_unit(name: str) -> None:
+    check(IMAGE_CASES[name], len(name))
 
 
 def test_windows_wholly_in_the_padding() -> None:

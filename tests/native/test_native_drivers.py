@@ -11,11 +11,24 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from native_build import COMPILER, NATIVE, SANITIZE, build, needs_compiler, run, skip_without_sanitizers
+from native_build import (
+    COMPILER,
+    NATIVE,
+    SANITIZE,
+    build,
+    needs_compiler,
+    objects_of_kernels,
+    run,
+    skip_without_sanitizers,
+)
 from test_native_loader import GOOD
 
 from signbit.format import Bits, GraphBuilder, write_bytes
 
+EMULATED = ("amx_int8", "avx512_vpopcntdq", "avx512")
+needs_x86 = pytest.mark.skipif(
+    platform.machine() not in ("x86_64", "AMD64"), reason="these instruction sets belong to another platform"
+)
 pytestmark = [pytest.mark.slow, needs_compiler]
 
 
@@ -23,28 +36,38 @@ def test_kernels_count_like_a_loop_over_bits() -> None:
     result = run(build("native-tests", "check_kernels") / "check_kernels")
     print(result.stdout)
     assert result.returncode == 0, result.stdout
-    assert "bgemm portable" in result.stdout
+    assert "portable bgemm: " in result.stdout
 
 
-def skip_without_simde() -> None:
+def build_emulated(target: str) -> Path:
+    """A build whose tiers above avx2 run in emulation."""
     include = run(str(COMPILER), "-E", "-x", "c++", "-include", "simde/x86/avx512.h", "/dev/null")
     if include.returncode != 0:
         pytest.skip("SIMDe's headers are not installed (Debian: libsimde-dev)")
+    options = ("-DSIGNBIT_PYTHON=ON", "-DSIGNBIT_EMULATE=ON", f"-DPython_EXECUTABLE={sys.executable}")
+    return build("native-emulated", target, *options)
 
 
-def test_avx512_kernels_in_emulation() -> None:
-    skip_without_simde()
-    result = run(build("native-tests", "check_kernels_emulated") / "check_kernels_emulated")
+@needs_x86
+def test_kernels_in_emulation() -> None:
+    result = run(build_emulated("check_kernels") / "check_kernels")
     assert result.returncode == 0, result.stdout
-    assert "avx512_vpopcntdq (emulated)" in result.stdout
+    for kernel in ("amx_int8 tapgemm", "amx_int8 bgemm", "avx512 bgemm"):
+        assert f"{kernel}: " in result.stdout
 
 
+@needs_x86
+def test_kernels_in_emulation_on_buffers_in_unusual_places() -> None:
+    result = run(build_emulated("check_placement") / "check_placement", "sparse")
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert "amx_int8 tapgemm: ok" in result.stdout
+
+
+@needs_x86
 @pytest.mark.parametrize("tests", ["test_native_binary_conv.py", "test_native_fusion.py"])
-def test_whole_networks_on_the_avx512_tier_in_emulation(tests: str) -> None:
-    """Every shape that the other tiers are compared on, in a build of the module that emulates this one."""
-    skip_without_simde()
-    options = ("-DSIGNBIT_PYTHON=ON", "-DSIGNBIT_EMULATE_AVX512=ON", f"-DPython_EXECUTABLE={sys.executable}")
-    (module,) = build("native-emulated", "_native", *options).glob("_native.*")
+def test_whole_networks_in_emulation(tests: str) -> None:
+    """Every shape that the other tiers are compared on, in a build of the module that emulates those above avx2."""
+    (module,) = build_emulated("_native").glob("_native.*")
     here = Path(__file__).parent
     environment = {**os.environ, NATIVE: str(module), "PYTHONPATH": os.pathsep.join([str(here), *sys.path])}
     options = ("-p", "native_substitute", "-n0", "-p", "no:cacheprovider")
@@ -53,7 +76,15 @@ def test_whole_networks_on_the_avx512_tier_in_emulation(tests: str) -> None:
     assert result.returncode == 0, result.stdout[-4000:] + result.stderr
     tiers = re.search(f"tiers of {NATIVE}: (.*)", result.stdout)
     assert tiers is not None
-    assert "avx512_vpopcntdq" in tiers[1].split()
+    assert set(EMULATED) <= set(tiers[1].split())
+
+
+def test_kernels_on_buffers_in_unusual_places() -> None:
+    """Odd addresses, output over input, bytes past 2 GiB; the far buffers are mostly pages that nobody touches."""
+    result = run(build("native-tests", "check_placement") / "check_placement")
+    print(result.stdout)
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert "portable pointwise: ok" in result.stdout
 
 
 def test_parallel_for() -> None:
@@ -61,20 +92,11 @@ def test_parallel_for() -> None:
     assert (result.returncode, result.stdout) == (0, "parallel_for: ok\n")
 
 
-@pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="no instruction-set files on this platform")
+@needs_x86
 @pytest.mark.skipif(shutil.which("nm") is None, reason="needs nm")
 def test_instruction_set_objects_export_one_table_and_share_nothing() -> None:
-    """A weak symbol could be the copy that the linker keeps for a CPU that cannot run it."""
-    where = build("native-tests", "signbit_kernels")
-    objects = [path for path in where.rglob("*.o") if "signbit_kernels.dir" in str(path)]
-    assert any("avx512" in path.name for path in objects)
-    for path in objects:
-        symbols = [line.split()[-2:] for line in run("nm", path).stdout.splitlines()]
-        defined = [(kind, name) for kind, name in symbols if kind.isupper() and kind != "U"]
-        assert len(defined) == 1, (path.name, defined)
-        assert defined[0][0] in "DR"
-        outside = {name for kind, name in symbols if kind in "Uwv"} - {"memcpy", "memset", "_GLOBAL_OFFSET_TABLE_"}
-        assert not outside, (path.name, outside)
+    objects = objects_of_kernels(build("native-tests", "signbit_kernels"), "nm")
+    assert {"bgemm_avx512_vpopcntdq.cpp.o", "bgemm_table_avx512.cpp.o", "tapgemm_amx_int8.cpp.o"} <= objects
 
 
 def test_fuzzed_files_under_sanitizers(tmp_path: Path) -> None:

@@ -29,6 +29,13 @@ def images(count: int = 4, channels: int = 64) -> np.ndarray:
     return np.random.default_rng(8).standard_normal((count, channels, 9, 11)).astype(np.float32)
 
 
+def at_odd_address(x: np.ndarray) -> np.ndarray:
+    """The same numbers, one octet past where floats may lie."""
+    octets = np.empty(x.nbytes + 1, np.uint8)[1:]
+    octets[:] = np.frombuffer(x.tobytes(), np.uint8)
+    return octets.view(x.dtype).reshape(x.shape)
+
+
 def test_conventions_equal_those_of_python() -> None:
     expected = {"WORD_BITS": alphabet.WORD_BITS, "PADDING_BIT": alphabet.PADDING_BIT, "FORMAT_VERSION": layout.VERSION}
     for member in Alphabet:
@@ -47,7 +54,9 @@ def test_conventions_equal_those_of_python() -> None:
 def test_tiers_are_listed_best_first_and_the_best_usable_is_the_default() -> None:
     names = [name for name, _, _ in _native.isa_tiers()]
     assert names[-1] == "portable"
-    assert names == [name for name in ("avx512_vpopcntdq", "avx2", "portable") if name in names]
+    assert names == [
+        name for name in ("amx_int8", "avx512_vpopcntdq", "avx512", "avx2", "neon", "portable") if name in names
+    ]
     assert _native.isa_tiers()[-1][1]
     assert all(description for _, _, description in _native.isa_tiers())
     assert _native.Program(network()).isa == TIERS[0]
@@ -88,8 +97,9 @@ def test_properties() -> None:
         images()[:, :, :, ::-1],
         images()[::2, ::-1],
         np.zeros((1, 64, 9, 11), np.int32),
+        at_odd_address(images()),
     ],
-    ids=["no batch", "width", "channels", "float64", "channels last", "reversed", "strided", "int32"],
+    ids=["no batch", "width", "channels", "float64", "channels last", "reversed", "strided", "int32", "unaligned"],
 )
 def test_wrong_input_is_a_shape_error(x: np.ndarray) -> None:
     program = _native.Program(network())

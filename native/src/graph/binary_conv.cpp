@@ -200,6 +200,7 @@ class BinaryConv final : public BlockOperation {
 }  // namespace
 
 std::unique_ptr<BlockOperation> make_binary_conv(const Build& build) {
+    if (auto operation = make_tap_conv(build)) return operation;
     return std::make_unique<BinaryConv>(build);
 }
 

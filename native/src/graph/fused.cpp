@@ -58,7 +58,8 @@ class Fused final : public Operation {
             else
                 widest = std::max(widest, link.pixel_bytes);
         }
-        const std::size_t fitting = std::max<std::size_t>(kBlockBytes / links_[0].pixel_bytes / 16, 1) * 16;
+        const std::size_t step = head_->block_step();
+        const std::size_t fitting = std::max<std::size_t>(kBlockBytes / links_[0].pixel_bytes / step, 1) * step;
         block_ = std::min(fitting, head_->block_pixels());
         buffer_bytes_ = round_up(block_ * widest, kBufferAlignment);
     }

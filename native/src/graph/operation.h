@@ -104,6 +104,8 @@ class BlockOperation : public Operation {
     // Pixels [begin, end) of the batch's output, at most block_pixels(), to `out`.
     virtual void block(const Call& call, int part, std::size_t begin, std::size_t end, void* out) const = 0;
     virtual std::size_t block_pixels() const { return 64; }
+    // Blocks of a multiple of so many waste nothing.
+    virtual std::size_t block_step() const { return 16; }
 };
 
 // Looks at one pixel of its input at a time, and at the same one of a second input if it has two.
@@ -125,6 +127,8 @@ class PixelOperation : public BlockOperation {
 };
 
 std::unique_ptr<BlockOperation> make_binary_conv(const Build& build);
+std::unique_ptr<BlockOperation> make_tap_conv(
+    const Build& build);  // of binary_conv2d; null where another way is better
 std::unique_ptr<BlockOperation> make_float_conv(const Build& build);
 std::unique_ptr<PixelOperation> make_layer_norm(const Build& build);
 std::unique_ptr<PixelOperation> make_pointwise(const Build& build);  // affine, threshold, add, clamp, prelu, sigmoid

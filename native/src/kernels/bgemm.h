@@ -23,7 +23,9 @@
 //   portable           8      1 x 1                 SWAR count per octet, octet sums          vector ALU, SSE2 width
 //   avx2, few rows     8      4 x 2                 xor, 2 x vpshufb nibble table, adds       vpshufb and logic ports
 //   avx2               32     2 x 2                 per two rows: 8 vpshufb, 16 adds and logic  vector ports, loads
+//   avx512             64     2 x 2                 as avx2, on twice the channels     port 5 (vpshufb), ports 0 and 5
 //   avx512_vpopcntdq   16     4 x 4                 vpxord (broadcast), vpopcntd, vpaddd      port 5 (vpopcntd)
+//   neon               8      4 x 2                 2 x eor, cnt, add                         vector pipes
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -43,6 +45,8 @@ struct BgemmKernel {
 extern const BgemmKernel kBgemmPortable;
 extern const BgemmKernel kBgemmAvx2;
 extern const BgemmKernel kBgemmTableAvx2;
+extern const BgemmKernel kBgemmTableAvx512;
 extern const BgemmKernel kBgemmAvx512Vpopcntdq;
+extern const BgemmKernel kBgemmNeon;
 
 }  // namespace sbn

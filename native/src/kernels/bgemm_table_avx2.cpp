@@ -1,184 +1,67 @@
-// bgemm by table with AVX2, for two rows at once. A step is four bits of K. The four bits of row 0 and of row 1 choose
-// one of 256 tables of sixteen octets; octet i of it holds popcount(row 0 xor i) + 16 * popcount(row 1 xor i), so
-// vpshufb with the weight bits of 32 channels as indices gives 2 x 32 counts of 0 .. 4.
-//
-// Sums: three steps fit the half octets (12 < 16). Their sum s is added modulo 256 to `total` and its upper half to
-// `second`; after 21 such triples (21 * 12 = 252 < 256) second is the count of row 1 and total - 16 * second that of
-// row 0. Both are widened to 16 bits (max_words * 32 < 2^16).
+// bgemm by table with AVX2: per two rows and 32 bits of K 8 vpshufb, and 16 additions and logic. Bound by the vector
+// ports and the loads of tables and indices.
 #include <cstddef>
 #include <cstdint>
 
-#include "kernels/bgemm.h"
 #include "kernels/intrinsics.h"
 
 namespace sbn {
 namespace {
 
 constexpr std::size_t kLanes = 32;
-constexpr std::size_t kMaxWords = 288;  // 9 x 1024 channels; offsets of a block of rows stay within an L1 data cache
-constexpr std::size_t kBlockPairs = 8;
-constexpr std::size_t kTriples = 21;
+using Octets = __m256i;
 
-struct Tables {
-    alignas(64) std::uint8_t octets[256][16];
-    constexpr Tables() : octets() {
-        for (unsigned rows = 0; rows < 256; ++rows)
-            for (unsigned w = 0; w < 16; ++w)
-                octets[rows][w] = static_cast<std::uint8_t>(ones((rows & 15) ^ w) + 16 * ones((rows >> 4) ^ w));
-    }
-    static constexpr unsigned ones(unsigned x) { return (x & 1) + (x >> 1 & 1) + (x >> 2 & 1) + (x >> 3); }
-};
-constexpr Tables kTables;
-
-// Steps of a row, whole triples.
-constexpr std::size_t steps_for(std::size_t k_words) {
-    return (8 * k_words + 2) / 3 * 3;
+inline Octets zero() {
+    return _mm256_setzero_si256();
 }
-
-std::size_t panel_bytes(std::size_t k_words) {
-    return (steps_for(k_words) * kLanes + 63) / 64 * 64;
-}
-
-// Order of steps: of sixteen octets (or what is left of them) first the lower halves, then the upper ones.
-void pack(const std::uint32_t* filter, std::size_t k_words, std::size_t lane, std::byte* panel) {
-    const std::size_t octets = 4 * k_words;
-    for (std::size_t i = 0; i < octets; ++i) {
-        const std::size_t unit = i / 16 * 16, size = octets - unit < 16 ? octets - unit : 16;
-        const std::uint32_t octet = filter[i / 4] >> (8 * (i % 4)) & 255u;
-        const std::size_t step = 2 * unit + i % 16;
-        panel[step * kLanes + lane] = static_cast<std::byte>(octet & 15u);
-        panel[(step + size) * kLanes + lane] = static_cast<std::byte>(octet >> 4);
-    }
-}
-
-inline __m256i load(const void* p) {
+inline Octets load(const void* p) {
     return _mm256_loadu_si256(static_cast<const __m256i*>(p));
 }
-inline void store(void* p, __m256i x) {
-    _mm256_storeu_si256(static_cast<__m256i*>(p), x);
+inline Octets table_at(const void* p) {
+    return _mm256_broadcastsi128_si256(*static_cast<const __m128i*>(p));
+}
+inline Octets look_up(Octets table, Octets indices) {
+    return _mm256_shuffle_epi8(table, indices);
+}
+inline Octets add(Octets a, Octets b) {
+    return _mm256_add_epi8(a, b);
+}
+inline Octets subtract(Octets a, Octets b) {
+    return _mm256_sub_epi8(a, b);
+}
+inline Octets upper_halves(Octets s) {
+    return _mm256_and_si256(_mm256_srli_epi16(s, 4), _mm256_set1_epi8(15));
+}
+inline Octets times_16(Octets s) {
+    return _mm256_andnot_si256(_mm256_set1_epi8(15), _mm256_slli_epi16(s, 4));
 }
 
-// Where in kTables the steps of sixteen octets of two rows begin, in octets.
-inline void expand_unit(__m128i row0, __m128i row1, std::size_t size, std::uint16_t* offsets) {
-    const __m256i x = _mm256_cvtepu8_epi16(row0), y = _mm256_slli_epi16(_mm256_cvtepu8_epi16(row1), 4);
-    const __m256i x_low = _mm256_slli_epi16(_mm256_and_si256(x, _mm256_set1_epi16(0x0F)), 4);
-    const __m256i y_low = _mm256_slli_epi16(_mm256_and_si256(y, _mm256_set1_epi16(0xF0)), 4);
-    store(offsets, _mm256_or_si256(x_low, y_low));
-    store(offsets + size,
-          _mm256_or_si256(_mm256_and_si256(x, _mm256_set1_epi16(0xF0)), _mm256_and_si256(y, _mm256_set1_epi16(0xF00))));
+// vpunpck leaves the channels 0-7 and 16-23 in the first vector, the others in the second.
+inline void add_widened(Octets octets, Octets (&row)[2]) {
+    row[0] = _mm256_add_epi16(row[0], _mm256_unpacklo_epi8(octets, zero()));
+    row[1] = _mm256_add_epi16(row[1], _mm256_unpackhi_epi8(octets, zero()));
 }
 
-// Writes up to 16 offsets past the last step; the caller has room for them.
-inline void expand(const std::uint32_t* row0, const std::uint32_t* row1, std::size_t k_words, std::uint16_t* offsets) {
-    std::size_t k = 0;
-    for (; k + 4 <= k_words; k += 4, offsets += 32)
-        expand_unit(_mm_loadu_si128(reinterpret_cast<const __m128i*>(row0 + k)),
-                    _mm_loadu_si128(reinterpret_cast<const __m128i*>(row1 + k)), 16, offsets);
-    const std::size_t left = k_words - k;
-    if (left > 0) {
-        alignas(16) std::uint32_t tails[2][4] = {};
-        for (std::size_t i = 0; i < left; ++i) tails[0][i] = row0[k + i], tails[1][i] = row1[k + i];
-        expand_unit(_mm_load_si128(reinterpret_cast<const __m128i*>(tails[0])),
-                    _mm_load_si128(reinterpret_cast<const __m128i*>(tails[1])), 4 * left, offsets);
-    }
-    offsets += 8 * left;
-    for (std::size_t i = 0; i < 2; ++i) offsets[i] = 0;  // the steps that complete a triple
-}
-
-inline __m256i table_at(std::uint16_t offset) {
-    return _mm256_broadcastsi128_si256(
-        *reinterpret_cast<const __m128i*>(reinterpret_cast<const std::uint8_t*>(kTables.octets) + offset));
-}
-
-// Two rows of 32 sums of 16 bits. vpunpck leaves the channels 0-7 and 16-23 in the first vector, the others in the
-// second.
-struct Sums {
-    __m256i rows[2][2];
-};
-
-// Adds the counts of steps [begin, end), at most 3 * kTriples of them.
-template <std::size_t kPanels>
-inline void tile(const std::uint16_t* offsets, const std::byte* w, std::size_t stride, std::size_t begin,
-                 std::size_t end, Sums (&sums)[kPanels]) {
-    const __m256i low = _mm256_set1_epi8(15), zero = _mm256_setzero_si256();
-    __m256i total[kPanels], second[kPanels];
-    for (std::size_t p = 0; p < kPanels; ++p) total[p] = second[p] = zero;
-#pragma GCC unroll 3
-    for (std::size_t k = begin; k < end; k += 3) {
-        const __m256i t0 = table_at(offsets[k]), t1 = table_at(offsets[k + 1]), t2 = table_at(offsets[k + 2]);
-        for (std::size_t p = 0; p < kPanels; ++p) {
-            const std::byte* indices = w + p * stride + k * kLanes;
-            const __m256i s = _mm256_add_epi8(_mm256_add_epi8(_mm256_shuffle_epi8(t0, load(indices)),
-                                                              _mm256_shuffle_epi8(t1, load(indices + kLanes))),
-                                              _mm256_shuffle_epi8(t2, load(indices + 2 * kLanes)));
-            total[p] = _mm256_add_epi8(total[p], s);
-            second[p] = _mm256_add_epi8(second[p], _mm256_and_si256(_mm256_srli_epi16(s, 4), low));
-        }
-    }
-    for (std::size_t p = 0; p < kPanels; ++p) {
-        const __m256i first = _mm256_sub_epi8(total[p], _mm256_andnot_si256(low, _mm256_slli_epi16(second[p], 4)));
-        const __m256i octets[2] = {first, second[p]};
-        for (std::size_t r = 0; r < 2; ++r) {
-            __m256i(&row)[2] = sums[p].rows[r];
-            row[0] = _mm256_add_epi16(row[0], _mm256_unpacklo_epi8(octets[r], zero));
-            row[1] = _mm256_add_epi16(row[1], _mm256_unpackhi_epi8(octets[r], zero));
-        }
-    }
-}
-
-// The first `used` (1 ..) of 32 channels of one row.
-inline void widen(const __m256i (&row)[2], std::int32_t* out, std::size_t used) {
+inline void widen(const Octets (&row)[2], std::int32_t* out, std::size_t used) {
     const __m128i eights[4] = {_mm256_castsi256_si128(row[0]), _mm256_castsi256_si128(row[1]),
                                _mm256_extracti128_si256(row[0], 1), _mm256_extracti128_si256(row[1], 1)};
     const __m256i index = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
     for (std::size_t i = 0; i < 4 && 8 * i < used; ++i) {
         const __m256i counts = _mm256_cvtepu16_epi32(eights[i]);
         if (used >= 8 * (i + 1))
-            store(out + 8 * i, counts);
+            _mm256_storeu_si256(reinterpret_cast<__m256i*>(out + 8 * i), counts);
         else
             _mm256_maskstore_epi32(
                 out + 8 * i, _mm256_cmpgt_epi32(_mm256_set1_epi32(static_cast<int>(used - 8 * i)), index), counts);
     }
 }
 
-template <std::size_t kPanels>
-inline void panel_column(const std::uint16_t (*offsets)[8 * kMaxWords + 16], std::size_t rows, const std::byte* w,
-                         std::size_t stride, std::size_t steps, std::size_t used, std::int32_t* out,
-                         std::size_t out_stride) {
-    Sums sums[kBlockPairs][kPanels] = {};
-    const std::size_t pairs = (rows + 1) / 2;
-    for (std::size_t begin = 0; begin < steps; begin += 3 * kTriples) {
-        const std::size_t end = begin + 3 * kTriples < steps ? begin + 3 * kTriples : steps;
-        for (std::size_t pair = 0; pair < pairs; ++pair)
-            tile<kPanels>(offsets[pair], w, stride, begin, end, sums[pair]);
-    }
-    for (std::size_t row = 0; row < rows; ++row)
-        for (std::size_t p = 0; p < kPanels; ++p)
-            widen(sums[row / 2][p].rows[row % 2], out + row * out_stride + p * kLanes, used - p * kLanes);
-}
-
-void run(const std::uint32_t* a, std::size_t a_stride, std::size_t m, const std::byte* w, std::size_t n,
-         std::size_t k_words, std::int32_t* counts, std::size_t counts_stride) {
-    alignas(64) std::uint16_t offsets[kBlockPairs][8 * kMaxWords + 16];
-    const std::size_t steps = steps_for(k_words), stride = panel_bytes(k_words);
-    for (std::size_t begin = 0; begin < m; begin += 2 * kBlockPairs) {
-        const std::size_t rows = m - begin < 2 * kBlockPairs ? m - begin : 2 * kBlockPairs;
-        for (std::size_t row = 0; row < rows; row += 2) {
-            const std::uint32_t* first = a + (begin + row) * a_stride;
-            expand(first, row + 1 < rows ? first + a_stride : first, k_words, offsets[row / 2]);
-        }
-        std::int32_t* out = counts + begin * counts_stride;
-        std::size_t column = 0;
-        for (; column + kLanes < n; column += 2 * kLanes)
-            panel_column<2>(offsets, rows, w + column / kLanes * stride, stride, steps, n - column, out + column,
-                            counts_stride);
-        if (column < n)
-            panel_column<1>(offsets, rows, w + column / kLanes * stride, stride, steps, n - column, out + column,
-                            counts_stride);
-    }
-}
-
 }  // namespace
+}  // namespace sbn
+
+#include "kernels/bgemm_table_body.h"
+
+namespace sbn {
 
 extern const BgemmKernel kBgemmTableAvx2;
 const BgemmKernel kBgemmTableAvx2 = {kLanes, 8, 17, kMaxWords, panel_bytes, pack, run};

@@ -6,7 +6,7 @@
 //   every tier gives the same bits. A NaN stays one.
 //
 //   tier       elements per step      limited by
-//   portable   4 (SSE2 on x86-64)     loads and stores
+//   portable   4 (SSE2, NEON)         loads and stores
 //   avx2       8                      loads and stores
 #pragma once
 #include <cstddef>

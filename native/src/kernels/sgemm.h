@@ -14,6 +14,8 @@
 //   tier       lanes  tile (rows x vectors)  per vector and k                        limited by
 //   portable   8      6 x 2 of 4 floats      multiply, add (SSE2 on x86-64)          adder latency, two float ports
 //   avx2       16     6 x 2 of 8 floats      vfmadd231ps with a broadcast operand    two FMA ports
+//   avx512     32     6 x 2 of 16 floats     vfmadd231ps with a broadcast operand    FMA ports 0 and 5
+//   neon       8      6 x 2 of 4 floats      fmla with a broadcast operand           two FMA pipes
 #pragma once
 #include <cstddef>
 
@@ -28,5 +30,7 @@ struct SgemmKernel {
 
 extern const SgemmKernel kSgemmPortable;
 extern const SgemmKernel kSgemmAvx2;
+extern const SgemmKernel kSgemmAvx512;
+extern const SgemmKernel kSgemmNeon;
 
 }  // namespace sbn

@@ -15,6 +15,7 @@
 //   tier       per 8 channels                                limited by
 //   portable   scalar compare, shift, or                     one element per step
 //   avx2       vpxor, vcmpps (GE) / vpcmpgtd, vmovmskps      vmovmskps (port 0); the tail of c % 8 is scalar
+//   neon       2 x eor, 2 x fcmge / cmge, narrow, and, addp  loads: three per compare; the tail of c % 16 is copied
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -30,5 +31,6 @@ struct ThresholdPackKernel {
 
 extern const ThresholdPackKernel kThresholdPackPortable;
 extern const ThresholdPackKernel kThresholdPackAvx2;
+extern const ThresholdPackKernel kThresholdPackNeon;
 
 }  // namespace sbn

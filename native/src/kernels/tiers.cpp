@@ -7,15 +7,26 @@ namespace sbn {
 namespace {
 
 #if defined(__x86_64__)
-bool has_avx512_vpopcntdq() {
 #if defined(SIGNBIT_EMULATED_INTRINSICS)
-    return true;  // a test build, see CMakeLists.txt
+constexpr bool kEmulated = true;  // a test build, see CMakeLists.txt
 #else
-    return cpu_features().avx512_vpopcntdq;
+constexpr bool kEmulated = false;
 #endif
+bool has_amx_int8() {
+    return kEmulated || cpu_features().amx_int8;
+}
+bool has_avx512_vpopcntdq() {
+    return kEmulated || cpu_features().avx512_vpopcntdq;
+}
+bool has_avx512() {
+    return kEmulated || cpu_features().avx512;
 }
 bool has_avx2() {
     return cpu_features().avx2_fma;
+}
+#elif defined(__aarch64__)
+bool has_neon() {
+    return cpu_features().neon;
 }
 #endif
 bool always() {
@@ -25,18 +36,28 @@ bool always() {
 const BgemmKernel* const kPortable[] = {&kBgemmPortable};
 #if defined(__x86_64__)
 const BgemmKernel* const kAvx2[] = {&kBgemmTableAvx2, &kBgemmAvx2};
+const BgemmKernel* const kAvx512[] = {&kBgemmTableAvx512, &kBgemmTableAvx2, &kBgemmAvx2};
 const BgemmKernel* const kAvx512Vpopcntdq[] = {&kBgemmAvx512Vpopcntdq};
+#elif defined(__aarch64__)
+const BgemmKernel* const kNeon[] = {&kBgemmNeon};
 #endif
 
 const Tier kTiers[] = {
 #if defined(__x86_64__)
+    {"amx_int8", "AMX with INT8, and all of avx512_vpopcntdq: bits as octets in a matrix unit", has_amx_int8,
+     kAvx512Vpopcntdq, &kTapgemmAmxInt8, kThresholdPackAvx2, kSgemmAvx512, kPointwiseAvx2},
     {"avx512_vpopcntdq", "AVX-512 with VPOPCNTDQ: a 512-bit popcount instruction", has_avx512_vpopcntdq,
-     kAvx512Vpopcntdq, kThresholdPackAvx2, kSgemmAvx2, kPointwiseAvx2},
-    {"avx2", "AVX2 with FMA: binary products by table look-up", has_avx2, kAvx2, kThresholdPackAvx2, kSgemmAvx2,
-     kPointwiseAvx2},
+     kAvx512Vpopcntdq, nullptr, kThresholdPackAvx2, kSgemmAvx512, kPointwiseAvx2},
+    {"avx512", "AVX-512 with BW: binary products by table look-up on 512 bits", has_avx512, kAvx512, nullptr,
+     kThresholdPackAvx2, kSgemmAvx512, kPointwiseAvx2},
+    {"avx2", "AVX2 with FMA: binary products by table look-up", has_avx2, kAvx2, nullptr, kThresholdPackAvx2,
+     kSgemmAvx2, kPointwiseAvx2},
+#elif defined(__aarch64__)
+    {"neon", "NEON of 64-bit Arm: an instruction that counts the ones of octets", has_neon, kNeon, nullptr,
+     kThresholdPackNeon, kSgemmNeon, kPointwisePortable},
 #endif
-    {"portable", "any CPU: popcount by shifts and adds", always, kPortable, kThresholdPackPortable, kSgemmPortable,
-     kPointwisePortable},
+    {"portable", "any CPU: popcount by shifts and adds", always, kPortable, nullptr, kThresholdPackPortable,
+     kSgemmPortable, kPointwisePortable},
 };
 
 std::string usable_names() {
@@ -56,6 +77,13 @@ const BgemmKernel& bgemm_for(const Tier& tier, std::size_t m, std::size_t n, std
     for (const BgemmKernel* kernel : tier.bgemm)
         if (m >= kernel->min_rows && n >= kernel->min_columns && k_words <= kernel->max_words) return *kernel;
     return *tier.bgemm.back();
+}
+
+const TapgemmKernel* tapgemm_for(const Tier& tier, std::size_t m, std::size_t n, std::size_t channels) {
+    const TapgemmKernel* kernel = tier.tapgemm;
+    if (kernel == nullptr || m < kernel->min_rows || n < kernel->min_columns || channels < kernel->min_channels)
+        return nullptr;
+    return kernel;
 }
 
 const Tier& select_tier(const std::optional<std::string>& name) {

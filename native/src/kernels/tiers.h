@@ -8,6 +8,7 @@
 #include "kernels/bgemm.h"
 #include "kernels/pointwise.h"
 #include "kernels/sgemm.h"
+#include "kernels/tapgemm.h"
 #include "kernels/threshold_pack.h"
 
 namespace sbn {
@@ -18,6 +19,7 @@ struct Tier {
     bool (*usable)();
     // A family without an implementation of its own at this tier uses the next lower one's.
     std::span<const BgemmKernel* const> bgemm;  // preferred first; the last takes every shape
+    const TapgemmKernel* tapgemm;               // null: none, and none lower down
     const ThresholdPackKernel& threshold_pack;
     const SgemmKernel& sgemm;
     const PointwiseKernel& pointwise;
@@ -28,6 +30,9 @@ std::span<const Tier> tiers();
 
 // The kernel of a tier for m rows and n channels of k_words words.
 const BgemmKernel& bgemm_for(const Tier& tier, std::size_t m, std::size_t n, std::size_t k_words);
+
+// The same for m rows, n channels out and `channels` in; null if bgemm is the better way.
+const TapgemmKernel* tapgemm_for(const Tier& tier, std::size_t m, std::size_t n, std::size_t channels);
 
 // The tier called `name`, or the best usable one if there is no name. Throws UnusableIsaError.
 const Tier& select_tier(const std::optional<std::string>& name);

@@ -22,7 +22,9 @@ using Images = nb::ndarray<nb::ro, nb::device::cpu>;
 
 std::size_t checked_batch(const Images& x, const Value& input) {
     const bool floats = x.dtype() == nb::dtype<float>();
-    bool fits = floats && x.ndim() == 4 && x.shape(1) == input.c && x.shape(2) == input.h && x.shape(3) == input.w;
+    const bool aligned = reinterpret_cast<std::uintptr_t>(x.data()) % alignof(float) == 0;
+    bool fits =
+        floats && aligned && x.ndim() == 4 && x.shape(1) == input.c && x.shape(2) == input.h && x.shape(3) == input.w;
     std::int64_t step = 1;
     for (std::size_t i = 4; fits && i-- > 0;) {
         fits = x.shape(i) == 1 || x.size() == 0 || x.stride(i) == step;
@@ -31,10 +33,10 @@ std::size_t checked_batch(const Images& x, const Value& input) {
     if (fits) return x.shape(0);
     std::string shape;
     for (std::size_t i = 0; i < x.ndim(); ++i) shape += (i == 0 ? "" : ", ") + std::to_string(x.shape(i));
-    throw ShapeError("the network takes C-contiguous float32 images [N, " + std::to_string(input.c) + ", " +
+    throw ShapeError("the network takes aligned C-contiguous float32 images [N, " + std::to_string(input.c) + ", " +
                      std::to_string(input.h) + ", " + std::to_string(input.w) + "], got " +
-                     (floats ? "" : "another element type and ") + "shape [" + shape +
-                     "]; convert with numpy.ascontiguousarray(x, numpy.float32)");
+                     (floats ? "" : "another element type and ") + (aligned ? "" : "an odd address and ") + "shape [" +
+                     shape + "]; convert with numpy.require(x, numpy.float32, ['C', 'A'])");
 }
 
 nb::ndarray<nb::numpy, float, nb::ndim<4>> run(Program& program, const Images& x) {

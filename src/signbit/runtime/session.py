@@ -225,7 +225,7 @@ class Session:
         return self._engine
 
     def _checked(self, x: npt.ArrayLike) -> FloatArray:
-        """The batch as a C-contiguous float32 array of the right shape."""
+        """The batch as an aligned C-contiguous float32 array of the right shape."""
         array = np.asarray(x)
         channels, height, width = self.input_shape
         expected = f"float32 [N, {channels}, {height}, {width}]"
@@ -240,7 +240,7 @@ class Session:
                 hint = "; move the channels forward: x.transpose(0, 3, 1, 2)"
             raise ShapeError(f"this network reads {expected}, not {list(array.shape)}{hint}")
         with np.errstate(over="ignore"):  # a float64 beyond float32 becomes infinite, as it would in torch
-            return np.ascontiguousarray(array, np.float32)
+            return np.require(array, np.float32, ["C", "A"])
 
 
 def _choose_threads(threads: int | None) -> int:
