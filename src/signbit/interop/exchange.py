@@ -12,7 +12,7 @@ import numpy as np
 from signbit.errors import ConfigError, ExportError
 from signbit.files import write_bytes_atomically
 from signbit.format import Graph, write_bytes
-from signbit.interop.engines import FloatArray, Runner, run_c, run_onnx, run_openvino
+from signbit.interop.engines import FloatArray, Runner, run_c, run_onnx, run_openvino, run_qonnx
 from signbit.registry import Registry
 from signbit.runtime import Session
 
@@ -110,6 +110,12 @@ def _write_onnx(graph: Graph, path: Path) -> None:
     path.write_bytes(to_onnx(graph).SerializeToString())
 
 
+def _write_qonnx(graph: Graph, path: Path) -> None:
+    from signbit.interop.qonnx_graph import to_qonnx
+
+    path.write_bytes(to_qonnx(graph).SerializeToString())
+
+
 def _write_c(graph: Graph, path: Path) -> None:
     from signbit.interop.c_header import to_c
 
@@ -129,6 +135,11 @@ FILE_TYPES.add(
     "onnx",
     "standard operators, any batch size; binary weights as -1/+1 floats",
     FileType(".onnx", _write_onnx, lambda path: run_onnx(path.read_bytes(), threads=1)),
+)
+FILE_TYPES.add(
+    "qonnx",
+    "ONNX with BipolarQuant and one-bit Quant nodes, as Brevitas and FINN use; one image, until ChangeBatchSize",
+    FileType(".onnx", _write_qonnx, run_qonnx),
 )
 FILE_TYPES.add(
     "c",
