@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,9 @@ from signbit.interop.engines import FloatArray, Runner, run_c, run_onnx, run_ope
 from signbit.registry import Registry
 from signbit.runtime import Session
 
+KEPT = 1 << 26
+"""Numbers that an engine may keep at once: 256 MiB of float32."""
+
 DISAGREEMENT = 0.01
 """Share of the images (and at least one) whose largest output may be another: a number may lie at its threshold."""
 
@@ -28,12 +32,14 @@ class FileType:
     ----------
     suffix : what the file's name ends in.
     write : writes the network to a path; files that belong to it get the same name and other suffixes.
-    run : the written file in its engine; takes one image at a time.
+    run : the written file in its engine.
+    batches : whether that takes several images at once.
     """
 
     suffix: str
     write: Callable[[Graph, Path], None]
     run: Callable[[Path], Runner]
+    batches: bool = False
 
 
 @dataclass(frozen=True)
@@ -87,7 +93,8 @@ def exchange(graph: Graph, path: Path, kind: str, images: FloatArray) -> Exchang
         temporary = Path(folder) / path.name
         file_type.write(graph, temporary)
         engine = file_type.run(temporary)
-        theirs = np.concatenate([engine(image[None]).reshape(1, -1).copy() for image in images])
+        batches = np.array_split(images, -(-len(images) // (_batch(graph) if file_type.batches else 1)))
+        theirs = np.concatenate([engine(batch).reshape(len(batch), -1).copy() for batch in batches])
         agree = ours.argmax(axis=1) == theirs.argmax(axis=1)
         if (~agree).sum() > max(1.0, DISAGREEMENT * len(agree)):
             raise ExportError(
@@ -102,6 +109,11 @@ def exchange(graph: Graph, path: Path, kind: str, images: FloatArray) -> Exchang
     difference = float(np.abs(ours - theirs).max())
     size = sum(map(len, written.values()))
     return ExchangeReport(tuple(map(str, names)), size, len(images), difference, float(agree.mean()))
+
+
+def _batch(graph: Graph) -> int:
+    """As many images as an engine may take that keeps every value of the network."""
+    return max(1, KEPT // sum(math.prod(value.shape) for value in graph.values))
 
 
 def _write_onnx(graph: Graph, path: Path) -> None:
@@ -134,12 +146,12 @@ FILE_TYPES: Registry[FileType] = Registry("file type")
 FILE_TYPES.add(
     "onnx",
     "standard operators, any batch size; binary weights as -1/+1 floats",
-    FileType(".onnx", _write_onnx, lambda path: run_onnx(path.read_bytes(), threads=1)),
+    FileType(".onnx", _write_onnx, lambda path: run_onnx(path.read_bytes(), threads=1), batches=True),
 )
 FILE_TYPES.add(
     "qonnx",
     "ONNX with BipolarQuant and one-bit Quant nodes, as Brevitas and FINN use; one image, until ChangeBatchSize",
-    FileType(".onnx", _write_qonnx, run_qonnx),
+    FileType(".onnx", _write_qonnx, run_qonnx, batches=True),
 )
 FILE_TYPES.add(
     "c",
