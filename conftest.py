@@ -10,6 +10,8 @@ OPTIONAL = {
     "src/signbit/interop/onnx_writer.py": "onnx",
     "src/signbit/interop/openvino_graph.py": "openvino",
     "src/signbit/interop/qonnx_graph.py": "onnx",
+    "src/signbit/interop/read_qonnx.py": "onnx",
+    "src/signbit/interop/import_qonnx.py": "onnx",
 }
 
 # A shell starts what runs in the background with interrupts ignored, and every process of a test would inherit that.

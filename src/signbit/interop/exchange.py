@@ -7,8 +7,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from signbit.errors import ConfigError, ExportError
 from signbit.files import write_bytes_atomically
@@ -95,12 +97,7 @@ def exchange(graph: Graph, path: Path, kind: str, images: FloatArray) -> Exchang
         engine = file_type.run(temporary)
         batches = np.array_split(images, -(-len(images) // (_batch(graph) if file_type.batches else 1)))
         theirs = np.concatenate([engine(batch).reshape(len(batch), -1).copy() for batch in batches])
-        agree = ours.argmax(axis=1) == theirs.argmax(axis=1)
-        if (~agree).sum() > max(1.0, DISAGREEMENT * len(agree)):
-            raise ExportError(
-                f"{kind} gives another largest output than the native runtime for {(~agree).sum()} of {len(agree)} "
-                "images; nothing was written; please report the model as a bug"
-            )
+        agreement = argmax_agreement(ours, theirs, kind)
         written = {path.with_suffix(part.suffix): part.read_bytes() for part in Path(folder).iterdir()}
     # The named file comes last: while it is there, what belongs to it is complete.
     for target in sorted(written, key=lambda target: target == path):
@@ -108,7 +105,31 @@ def exchange(graph: Graph, path: Path, kind: str, images: FloatArray) -> Exchang
     names = sorted(written, key=lambda target: target != path)
     difference = float(np.abs(ours - theirs).max())
     size = sum(map(len, written.values()))
-    return ExchangeReport(tuple(map(str, names)), size, len(images), difference, float(agree.mean()))
+    return ExchangeReport(tuple(map(str, names)), size, len(images), difference, agreement)
+
+
+def argmax_agreement(ours: npt.NDArray[Any], theirs: npt.NDArray[Any], engine: str, hint: str = "") -> float:
+    """Share of the images with the same largest output.
+
+    Parameters
+    ----------
+    ours, theirs : ``[N, outputs]``, of the native runtime and of the other engine.
+    engine : what it is called.
+    hint : what may be the reason, for the error.
+
+    Errors
+    ------
+    ExportError : they are outputs of different networks.
+    """
+    if ours.shape != theirs.shape:
+        raise ExportError(f"{engine} gives {theirs.shape}, the native runtime {ours.shape}; nothing was written")
+    agree = ours.argmax(axis=1) == theirs.argmax(axis=1)
+    if (~agree).sum() > max(1.0, DISAGREEMENT * len(agree)):
+        raise ExportError(
+            f"{engine} gives another largest output than the native runtime for {(~agree).sum()} of {len(agree)} "
+            f"images; nothing was written; {hint}please report the model as a bug"
+        )
+    return float(agree.mean())
 
 
 def _batch(graph: Graph) -> int:
