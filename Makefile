@@ -10,7 +10,7 @@ PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 help:
 	@echo "make demo    train a binary network on digits, export it, run it natively (under a minute after set-up)"
 	@echo "make test    all tests"
-	@echo "make test-interop  the tests against ONNX Runtime and OpenVINO, which it installs"
+	@echo "make test-interop  the tests with ONNX Runtime, QONNX, Brevitas and OpenVINO, which it installs"
 	@echo "make bench   inference beside OpenVINO, ONNX Runtime and torch; writes docs/results (ARGS=--quick to try it)"
 	@echo "make soak    ten million inferences of random networks against the reference"
 	@echo "make lint    ruff, mypy, clang-format"
@@ -37,7 +37,7 @@ test: $(STAMP)
 PEERS := $(VENV)/.peers
 $(PEERS): $(STAMP)
 	@echo "installing the engines to compare with"
-	@$(PIP) --no-build-isolation -c constraints/cpu.txt -e '.[train,dev,bench]'
+	@$(PIP) --no-build-isolation -c constraints/cpu.txt -e '.[train,dev,bench,interop,interop-test]'
 	@touch $@
 
 test-interop: $(PEERS)

@@ -5,15 +5,21 @@ from __future__ import annotations
 import signal
 from importlib.util import find_spec
 
-OPTIONAL = {"onnx": "src/signbit/interop/onnx_graph.py", "openvino": "src/signbit/interop/openvino_graph.py"}
+OPTIONAL = {
+    "src/signbit/interop/onnx_graph.py": "onnx",
+    "src/signbit/interop/onnx_writer.py": "onnx",
+    "src/signbit/interop/openvino_graph.py": "openvino",
+    "src/signbit/interop/qonnx_graph.py": "onnx",
+    "src/signbit/interop/read_qonnx.py": "onnx",
+    "src/signbit/interop/import_qonnx.py": "onnx",
+}
 
 # A shell starts what runs in the background with interrupts ignored, and every process of a test would inherit that.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
-missing = [package for package in OPTIONAL if find_spec(package) is None]
-collect_ignore = [OPTIONAL[package] for package in missing]
+collect_ignore = [path for path, package in OPTIONAL.items() if find_spec(package) is None]
 
 
 def pytest_report_header() -> list[str]:
-    return [f"{package} is not installed: no examples of {OPTIONAL[package]}" for package in missing]
+    return [f"{OPTIONAL[path]} is not installed: no examples of {path}" for path in collect_ignore]

@@ -18,14 +18,14 @@ from signbit.format import write
 from signbit.interop import FILE_TYPES, exchange
 from signbit.runtime import reference
 
-PACKAGES = {"onnx": ("onnx", "onnxruntime"), "openvino": ("openvino",), "c": ()}
+PACKAGES = {"onnx": ("onnx", "onnxruntime"), "qonnx": ("onnx", "qonnx"), "openvino": ("openvino",), "c": ()}
 
 
 @pytest.fixture(params=FILE_TYPES.names())
 def kind(request: pytest.FixtureRequest) -> str:
     missing = [package for package in PACKAGES[request.param] if find_spec(package) is None]
     if missing:
-        pytest.skip(f"{missing[0]} is not installed: pip install 'signbit[bench]'")
+        pytest.skip(f"{missing[0]} is not installed: pip install 'signbit[bench,interop]'")
     if request.param == "c" and not (which("cc") or which("gcc") or which("clang")):
         pytest.skip("no C compiler")
     return str(request.param)

@@ -8,9 +8,11 @@ import re
 import shutil
 import subprocess
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import numpy.typing as npt
@@ -46,6 +48,40 @@ def run_onnx(model: bytes, threads: int) -> Runner:
     session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
     name = session.get_inputs()[0].name
     return lambda x: np.asarray(session.run(None, {name: x})[0])
+
+
+def run_qonnx(model: Path) -> Runner:
+    """A QONNX model in the ``qonnx`` package's own executor, with shapes inferred once for each number of images.
+
+    Parameters
+    ----------
+    model : the path of a file with one input and one output.
+
+    Errors
+    ------
+    MissingDependencyError : qonnx is not installed.
+    """
+    try:
+        from qonnx.core import onnx_exec
+        from qonnx.core.modelwrapper import ModelWrapper
+        from qonnx.transformation.change_batchsize import ChangeBatchSize
+        from qonnx.transformation.infer_shapes import InferShapes
+    except ImportError:
+        raise MissingDependencyError("qonnx", "running QONNX models", "interop") from None
+    networks: dict[int, Any] = {}
+
+    def run(x: FloatArray) -> npt.NDArray[Any]:
+        if len(x) not in networks:
+            networks[len(x)] = ModelWrapper(str(model)).transform(ChangeBatchSize(len(x))).transform(InferShapes())
+        network = networks[len(x)]
+        source, result = network.graph.input[0].name, network.graph.output[0].name
+        # It runs each node as a model of its own, in the newest file version that onnx writes, and ONNX Runtime may not
+        # read that one yet; the version of the whole model serves.
+        make_model = partial(onnx_exec.qonnx_make_model, ir_version=network.model.ir_version)
+        with patch.object(onnx_exec, "qonnx_make_model", make_model):
+            return np.asarray(onnx_exec.execute_onnx(network, {source: x})[result])
+
+    return run
 
 
 def run_openvino(model: Any, threads: int, precision: str = "f32", **settings: Any) -> Runner:
