@@ -7,6 +7,7 @@ from signbit.callbacks.flips import FlipRates
 from signbit.callbacks.precision import PrecisionSchedule
 from signbit.callbacks.progress import Progress
 from signbit.callbacks.record import EpochRecord
+from signbit.callbacks.time_budget import TimeBudget
 from signbit.callbacks.windows import WindowRates
 
 __all__ = [
@@ -19,5 +20,6 @@ __all__ = [
     "PrecisionSchedule",
     "Progress",
     "StopRule",
+    "TimeBudget",
     "WindowRates",
 ]
