@@ -67,10 +67,13 @@ def sweep(definition: StudyDefinition, study: Study, out: Path, where: Mapping[s
     display : is told what happens.
     """
 
+    under_way: list[int] = []
+
     def run(trial: Trial) -> float:
         earlier = [other for other in study.get_trials(deepcopy=False) if other.number < trial.number]
         if len(counted(earlier)) >= definition.trials:
             raise SurplusError
+        under_way.append(trial.number)
         display.started(trial.number)
         return objective(trial, definition, out, dict(where), display.epoch)
 
@@ -82,10 +85,10 @@ def sweep(definition: StudyDefinition, study: Study, out: Path, where: Mapping[s
         try:
             study.optimize(run, n_trials=1, catch=(Exception,), callbacks=[told])
         except KeyboardInterrupt:
-            interrupted = display.current
-            if interrupted is not None:
-                continued(study, study.get_trials(deepcopy=False)[interrupted])
+            for number in under_way:
+                continued(study, study.get_trials(deepcopy=False)[number])
             raise
+        under_way.clear()
         _tidy(study, out)
 
 
@@ -96,8 +99,8 @@ def counted(trials: list[FrozenTrial]) -> list[FrozenTrial]:
 
 def _tidy(study: Study, out: Path) -> None:
     # A trial that has ended and is not the best will never be: no worker can take this decision wrongly.
-    trials = [trial for trial in study.get_trials(deepcopy=False) if trial.state in ENDED]
+    trials = [t for t in study.get_trials(deepcopy=False) if t.state in ENDED or FAILURE in t.user_attrs]
     best = max((t for t in trials if t.state is TrialState.COMPLETE), key=lambda t: t.value or 0.0, default=None)
     for trial in trials:
-        if trial is not best and FOLDER in trial.user_attrs:
+        if trial is not best:
             drop_weights(out, trial.user_attrs[FOLDER])

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from lightning.pytorch import Callback, LightningModule, Trainer
 from optuna import Trial, TrialPruned
 
 from signbit.callbacks import HeldByThreshold
-from signbit.callbacks.record import read_rows
+from signbit.callbacks.record import Row, read_rows
 from signbit.compare.records import RunRecord
 from signbit.compare.reproduce import command_of
 from signbit.errors import SignbitError
@@ -34,20 +34,27 @@ class Watch(Callback):  # type: ignore[misc]
 
     def __init__(self, trial: Trial, config: RunConfig, seen: Seen) -> None:
         self._trial, self._config, self._seen = trial, config, seen
+        self._reported = 0
         self.pruned = False
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:  # noqa: ARG002
         """Report the epochs that an interrupted run has behind it."""
-        for row in read_rows(Path(self._config.out or "") / METRICS)[: trainer.current_epoch]:
-            self._trial.report(row[OBJECTIVE], int(row["epoch"]))
+        self.catch_up(read_rows(Path(self._config.out or "") / METRICS)[: trainer.current_epoch])
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:  # noqa: ARG002
         """Report, and ask."""
         accuracy = trainer.callback_metrics[OBJECTIVE].item()
         self._trial.report(accuracy, trainer.current_epoch)
+        self._reported += 1
         self._seen(self._config, trainer.current_epoch, accuracy)
         if trainer.current_epoch + 1 < self._config.epochs and self._trial.should_prune():
             self.pruned = trainer.should_stop = True
+
+    def catch_up(self, rows: Sequence[Row]) -> None:
+        """Report what has not been: a run that was interrupted after its last epoch is not trained again."""
+        for row in rows[self._reported :]:
+            self._trial.report(row[OBJECTIVE], int(row["epoch"]))
+            self._reported += 1
 
 
 def objective(trial: Trial, definition: StudyDefinition, out: Path, where: dict[str, object], seen: Seen) -> float:
@@ -65,6 +72,7 @@ def objective(trial: Trial, definition: StudyDefinition, out: Path, where: dict[
                 (folder / name).unlink(missing_ok=True)
         watch = Watch(trial, config, seen)
         rows = fit_trial(config, [HeldByThreshold(), watch])
+        watch.catch_up(rows)
     except Exception as error:
         reason = str(error) if isinstance(error, SignbitError) else f"{type(error).__name__}: {error}"
         trial.set_user_attr(FAILURE, reason)
@@ -80,5 +88,5 @@ def objective(trial: Trial, definition: StudyDefinition, out: Path, where: dict[
 
 
 def drop_weights(out: Path, folder: int) -> None:
-    """Delete the checkpoints of a trial that is not the best: a study of hundreds would fill the disk with them."""
+    """Delete the checkpoints of a trial: those of hundreds would fill the disk."""
     shutil.rmtree(out / TRIALS / f"{folder:04}" / "checkpoints", ignore_errors=True)
