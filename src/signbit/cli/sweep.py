@@ -51,6 +51,7 @@ def run(args: argparse.Namespace) -> Mapping[str, Any]:
     from signbit.sweep import open_study, sweep
     from signbit.sweep.display import Display
     from signbit.sweep.runner import check, counted
+    from signbit.sweep.storage import storage_errors
     from signbit.sweep.table import cells, header, ranking, to_csv, to_dict, trials_of
 
     definition = _definition(args)
@@ -61,7 +62,8 @@ def run(args: argparse.Namespace) -> Mapping[str, Any]:
     study = open_study(definition, storage)
     out.mkdir(parents=True, exist_ok=True)
     try:
-        with Display(definition.trials, len(counted(study.get_trials(deepcopy=False)))) as display:
+        done = len(counted(study.get_trials(deepcopy=False)))
+        with storage_errors(storage), Display(definition.trials, done) as display:
             sweep(definition, study, out, where, display)
     except KeyboardInterrupt:
         say(args, f"interrupted; the same command continues the study in {out}")

@@ -85,8 +85,9 @@ def sweep(definition: StudyDefinition, study: Study, out: Path, where: Mapping[s
         try:
             study.optimize(run, n_trials=1, catch=(Exception,), callbacks=[told])
         except KeyboardInterrupt:
-            for number in under_way:
-                continued(study, study.get_trials(deepcopy=False)[number])
+            for trial in (study.get_trials(deepcopy=False)[number] for number in under_way):
+                if trial.state is TrialState.FAIL and FAILURE not in trial.user_attrs:
+                    continued(study, trial)
             raise
         under_way.clear()
         _tidy(study, out)

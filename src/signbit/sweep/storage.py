@@ -6,6 +6,8 @@ import json
 import logging
 import time
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import optuna
@@ -44,18 +46,12 @@ def open_study(definition: StudyDefinition, url: str) -> Study:
     optuna.logging.set_verbosity(logging.ERROR)
     told = json.loads(json.dumps(definition.to_dict()))
     del told["trials"], told["about"]  # a study may be made longer
-    try:
+    with storage_errors(url, OSError, ImportError, ValueError):
         study = _loaded(definition, url)
         recorded = study.user_attrs.get(DEFINITION)
         if recorded is None:
             study.set_user_attr(DEFINITION, told)
             recorded = told
-    except (SQLAlchemyError, StorageInternalError, OSError, ImportError, ValueError) as error:
-        reason = str(error.__cause__ or error).splitlines()[0]
-        raise SignbitError(
-            f"cannot use the storage {url}: {reason}; give an SQLAlchemy URL, such as sqlite:///study.db, "
-            "or journal:FILE"
-        ) from error
     changed = [key for key in told if recorded.get(key) != told[key]]
     if changed:
         raise ConfigError(
@@ -63,6 +59,19 @@ def open_study(definition: StudyDefinition, url: str) -> Study:
             "--out, --storage or name, or undo the change"
         )
     return study
+
+
+@contextmanager
+def storage_errors(url: str, *also: type[Exception]) -> Iterator[None]:
+    """Say in a line what a database says in pages; ``also`` names errors that are the storage's while it is opened."""
+    try:
+        yield
+    except (SQLAlchemyError, StorageInternalError, *also) as error:
+        reason = str(error.__cause__ or error).splitlines()[0]
+        raise SignbitError(
+            f"cannot use the storage {url}: {reason}; give an SQLAlchemy URL that can be reached, such as "
+            "sqlite:///study.db, or journal:FILE"
+        ) from error
 
 
 def continued(study: Study, trial: FrozenTrial) -> None:

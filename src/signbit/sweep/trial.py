@@ -66,17 +66,23 @@ def objective(trial: Trial, definition: StudyDefinition, out: Path, where: dict[
     trial.set_user_attr(FOLDER, int(folder.name))
     try:
         config = definition.config(trial, **where, out=str(folder), tensorboard=False)
-        if not (folder / ENVIRONMENT).is_file():
-            # Killed before the first step: what it left is less than a run. Anything else there is not ours.
-            for name in (CONFIG, CARD):
-                (folder / name).unlink(missing_ok=True)
-        watch = Watch(trial, config, seen)
-        rows = fit_trial(config, [HeldByThreshold(), watch])
-        watch.catch_up(rows)
+        return _run(trial, config, folder, seen)
+    except TrialPruned:
+        raise
     except Exception as error:
         reason = str(error) if isinstance(error, SignbitError) else f"{type(error).__name__}: {error}"
         trial.set_user_attr(FAILURE, reason)
         raise
+
+
+def _run(trial: Trial, config: RunConfig, folder: Path, seen: Seen) -> float:
+    if not (folder / ENVIRONMENT).is_file():
+        # Killed before the first step: what it left is less than a run. Anything else there is not ours.
+        for name in (CONFIG, CARD):
+            (folder / name).unlink(missing_ok=True)
+    watch = Watch(trial, config, seen)
+    rows = fit_trial(config, [HeldByThreshold(), watch])
+    watch.catch_up(rows)
     record = RunRecord(folder, read_config(folder), read_json(folder / ENVIRONMENT), {}, tuple(rows), {})
     trial.set_user_attr(COMMAND, command_of(record))
     trial.set_user_attr(SECONDS, round(sum(row["seconds"] for row in rows), 3))
