@@ -138,6 +138,24 @@ def test_ctrl_c_leaves_a_study_that_goes_on(tmp_path: Path) -> None:
     assert sorted(path.name for path in (tmp_path / "trials").iterdir()) == ["0000", "0001", "0003"]
 
 
+def test_whatever_ends_a_trial_is_noted_and_counts_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also an error after training, and Ctrl-C after a trial has ended."""
+
+    class LateInterrupt(Display):
+        def ended(self, trial: optuna.trial.FrozenTrial, done: int) -> None:
+            super().ended(trial, done)
+            if trial.number == 1:
+                raise KeyboardInterrupt
+
+    rows = [{"epoch": 0.0, "val_accuracy": 0.5, "seconds": 1.0}]
+    monkeypatch.setattr("signbit.sweep.trial.fit_trial", lambda *_: rows)  # leaves no folder
+    with pytest.raises(KeyboardInterrupt):
+        go_on(definition(3), tmp_path, LateInterrupt)
+    study = go_on(definition(3), tmp_path)
+    assert [trial.state.name for trial in study.trials] == ["FAIL"] * 3
+    assert all("is not the folder of a run" in trial.user_attrs["failure"] for trial in study.trials)
+
+
 @pytest.mark.usefixtures("guarded")
 def test_a_trial_whose_worker_died_is_taken_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(storage, "HEARTBEAT_SECONDS", 1)

@@ -168,4 +168,5 @@ def filter_normalized(weight: Tensor, generator: torch.Generator) -> Tensor:
     direction = torch.randn(weight.shape, generator=generator)
     shape = (-1, *[1] * (weight.dim() - 1))
     wanted, found = (t.flatten(1).norm(dim=1).view(shape) for t in (weight, direction))
-    return direction * (wanted / found)
+    normalized: Tensor = direction * (wanted / found)
+    return normalized

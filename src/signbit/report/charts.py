@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, StrMethodFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter, StrMethodFormatter
 from matplotlib.tri import Triangulation
 
 from signbit.compare.statistics import Estimate
@@ -122,11 +122,10 @@ def scatter(x: Sequence[float], y: Sequence[float], labels: tuple[str, str], *, 
             options: Sequence[str] = (), faint: Sequence[bool] = ()) -> Figure:  # fmt: skip
     """One dot a value; ``options`` name places on the x axis, ``faint`` dots are hollow."""
     figure, axes = _chart(f"{labels[1]} against {labels[0]}")
-    for hollow in (True, False):
-        chosen = [(a, b) for a, b, is_faint in zip(x, y, faint or [False] * len(x), strict=True) if is_faint == hollow]
-        if chosen:
-            style = {"facecolors": "none", "alpha": 0.5} if hollow else {"facecolors": "C0"}
-            axes.scatter(*zip(*chosen, strict=True), s=28, edgecolors="C0", **style)
+    hollow = np.array(faint, dtype=bool) if faint else np.zeros(len(x), dtype=bool)
+    across, up = np.asarray(x, float), np.asarray(y, float)
+    axes.scatter(across[hollow], up[hollow], s=28, edgecolors="C0", facecolors="none", alpha=0.5)
+    axes.scatter(across[~hollow], up[~hollow], s=28, edgecolors="C0", facecolors="C0")
     _scale(axes.xaxis, log, options)
     axes.set(xlabel=labels[0], ylabel=labels[1])
     return figure
@@ -137,16 +136,16 @@ def contour(x: Sequence[float], y: Sequence[float], z: Sequence[float], labels: 
     """Values at scattered points: the points, and levels between them where they span a plane."""
     figure, axes = _chart(f"{labels[2]} by {labels[0]} and {labels[1]}", grid=False)
     places = [np.log10(v) if is_log else np.asarray(v, float) for v, is_log in zip((x, y), log, strict=True)]
-    spread = [np.ptp(place) or 1.0 for place in places]
-    plane = np.stack([place / size for place, size in zip(places, spread, strict=True)])
-    flat = len(x) < 4 or np.linalg.matrix_rank(plane - plane.mean(1, keepdims=True), tol=1e-6) < 2
-    if not flat and min(z) < max(z):
-        axes.tricontourf(Triangulation(*plane), z, levels=12, cmap="viridis")
-    dots = axes.scatter(*plane, c=z, cmap="viridis", s=26, edgecolors="k", linewidths=0.6)
-    for axis, size, is_log in zip((axes.xaxis, axes.yaxis), spread, log, strict=True):
-        axis.set_major_formatter(
-            lambda at, _, size=size, is_log=is_log: f"{10 ** (at * size) if is_log else at * size:.1g}"
-        )
+    # Neighbours are found where both axes are equally long: of two units, one may be a million times the other.
+    plane = np.stack([(place - place.mean()) / (np.ptp(place) or 1.0) for place in places])
+    if len(x) > 3 and np.linalg.matrix_rank(plane, tol=1e-6) == 2 and min(z) < max(z):
+        triangles = Triangulation(plane[0], plane[1]).triangles
+        axes.tricontourf(Triangulation(places[0], places[1], triangles), z, levels=12, cmap="viridis")
+    dots = axes.scatter(places[0], places[1], c=z, cmap="viridis", s=26, edgecolors="k", linewidths=0.6)
+    for axis, is_log in zip((axes.xaxis, axes.yaxis), log, strict=True):
+        if is_log:
+            axis.set_major_locator(MaxNLocator(integer=True))
+            axis.set_major_formatter(FuncFormatter(_power_of_ten))
     axes.set(xlabel=labels[0], ylabel=labels[1])
     figure.colorbar(dots, label=labels[2])
     return figure
@@ -188,6 +187,10 @@ def _chart(label: str, height: float = HEIGHT, grid: bool = True) -> tuple[Figur
     axes.set_axisbelow(True)
     axes.spines[["top", "right"]].set_visible(False)
     return figure, axes
+
+
+def _power_of_ten(exponent: float, _place: int | None) -> str:
+    return f"{10**exponent:.0e}".replace("e-0", "e-").replace("e+0", "e")
 
 
 def _scale(axis: Axis, log: bool, options: Sequence[str]) -> None:
