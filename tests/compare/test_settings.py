@@ -107,6 +107,11 @@ CASES: list[tuple[dict[str, Any], str]] = [
         "signbit train --method sfao --model convnet-tiny --data digits --epochs 2 --method-option freeze_rate=0.1 "
         "--model-option width=8 --augment none --threads 1",
     ),
+    (
+        {"method": "bop2nd", "optimizer": {"tau": {"linear": {"start": 1e-5, "stop": 0.5}}}, "threads": 1},
+        "signbit train --method bop2nd --model convnet-tiny --data digits --epochs 2 "
+        "--set 'tau={linear: {start: 1.0e-05, stop: 0.5}}' --augment none --threads 1",
+    ),
 ]
 
 

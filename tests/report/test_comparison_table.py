@@ -27,6 +27,14 @@ def comparison(tmp_path: Path) -> Comparison:
     )
 
 
+def test_a_time_budget_is_told_with_the_epochs_that_fitted(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "ste", time_budget=90, result={"epochs": 2})
+    text = markdown(compare([read_record(run)]), "Digits", "signbit report runs")
+    assert "Time budget of a run: 90 s" in text
+    assert "mean over seeds: ste 2." in text
+    assert "--time-budget 90" in text
+
+
 def test_markdown(comparison: Comparison) -> None:
     text = markdown(comparison, "Digits", "signbit report runs")
     rows = [line.split(" | ") for line in text.splitlines() if line.startswith("| ")]

@@ -4,9 +4,11 @@ from signbit.callbacks.ede import EdeSchedule
 from signbit.callbacks.flip_masks import FlipMasks, MaskRule
 from signbit.callbacks.flip_stop import FlipStop, StopRule
 from signbit.callbacks.flips import FlipRates
+from signbit.callbacks.held_by_threshold import HeldByThreshold
 from signbit.callbacks.precision import PrecisionSchedule
 from signbit.callbacks.progress import Progress
 from signbit.callbacks.record import EpochRecord
+from signbit.callbacks.time_budget import TimeBudget
 from signbit.callbacks.windows import WindowRates
 
 __all__ = [
@@ -15,9 +17,11 @@ __all__ = [
     "FlipMasks",
     "FlipRates",
     "FlipStop",
+    "HeldByThreshold",
     "MaskRule",
     "PrecisionSchedule",
     "Progress",
     "StopRule",
+    "TimeBudget",
     "WindowRates",
 ]

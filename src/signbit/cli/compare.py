@@ -11,7 +11,7 @@ from typing import Any
 from signbit.cli.command import Command, positive_int, say, table
 from signbit.files import write_bytes_atomically
 
-PROTOCOL = ("data", "data_dir", "epochs", "train_images", "batch_size", "augment")
+PROTOCOL = ("data", "data_dir", "epochs", "time_budget", "train_images", "batch_size", "augment")
 """Options that hold for every row; a recipe's own setting stays where they are not given."""
 
 
@@ -22,6 +22,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", help="data set; see: signbit list datasets")
     parser.add_argument("--data-dir", help="folder that holds the data set")
     parser.add_argument("--epochs", type=positive_int, help="passes over the training images")
+    parser.add_argument("--time-budget", type=float, metavar="SECONDS", help="of training, for each run")
     parser.add_argument("--train-images", type=positive_int, help="train on a stratified part of this many images")
     parser.add_argument("--batch-size", type=positive_int, help="images a step")
     parser.add_argument("--augment", help="augmentation; default: the data set's")

@@ -16,7 +16,7 @@ REGISTRIES = {
     "datasets": ("signbit.data", "DATASETS"),
     "binarizers": ("signbit.binarizers", "BINARIZERS"),
 }
-KINDS = (*REGISTRIES, "pairings", "recipes")
+KINDS = (*REGISTRIES, "pairings", "recipes", "studies")
 
 Rows = list[dict[str, Any]]
 """What is listed, each under the same keys."""
@@ -41,6 +41,10 @@ def _rows(kind: str) -> Rows:
         from signbit.recipes import names
 
         return [{"name": name} for name in names()]
+    if kind == "studies":
+        from signbit.studies import names as studies
+
+        return [{"name": name} for name in studies()]
     if kind == "pairings":
         from signbit.methods import PAIRINGS
 
@@ -66,7 +70,7 @@ def _page(listed: Mapping[str, Rows]) -> str:
 
 COMMAND = Command(
     name="list",
-    summary="methods and their pairings, models, data sets, binarizers and recipes that ship",
+    summary="methods and their pairings, models, data sets, binarizers, recipes and studies that ship",
     examples=(
         "signbit list methods",
         "signbit list models --json",

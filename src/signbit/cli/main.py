@@ -26,6 +26,8 @@ COMMANDS = {
     "run": "classify images with a .sbn file",
     "bench": "latency of a .sbn file, beside other engines",
     "compare": "train settings side by side under one protocol, and report on them",
+    "sweep": "search over the settings of a run, with pruning, and report on it",
+    "landscape": "the loss around trained weights, drawn on one scale for several runs",
     "report": "finished runs side by side: table, significance, commands",
     "bench-train": "time of a binary training step beside its float twin",
 }

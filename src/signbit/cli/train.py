@@ -22,6 +22,7 @@ TEXT = {
 }
 NUMBERS: dict[str, tuple[Any, str]] = {
     "epochs": (positive_int, "passes over the training images"),
+    "time_budget": (float, "seconds of training; the run ends with the last epoch that fits (default: no limit)"),
     "train_images": (positive_int, "train on a fixed, stratified part of this many images; default: all"),
     "batch_size": (positive_int, "images a step"),
     "learning_rate": (float, "peak learning rate; default: the method's"),

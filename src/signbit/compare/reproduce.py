@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
+import yaml
+
 from signbit.compare.records import RunRecord
 from signbit.methods import resolve
 from signbit.recipes import find, names
@@ -60,15 +62,24 @@ def _options(start: Mapping[str, Any], wanted: Mapping[str, Any], implied: Mappi
             continue
         if name in ASSIGNED:
             assert isinstance(given, Mapping)
-            if given.keys() - value.keys() or not all(isinstance(v, str | int | float) for v in value.values()):
+            if given.keys() - value.keys() or not all(isinstance(v, str | int | float | dict) for v in value.values()):
                 return None
             changed = [(key, setting) for key, setting in value.items() if given.get(key) != setting]
-            words += [word for key, setting in changed for word in (ASSIGNED[name], f"{key}={setting}")]
+            words += [word for key, setting in changed for word in (ASSIGNED[name], f"{key}={_assigned(setting)}")]
         elif value is None or value is False:
             return None
         else:
             words += [_flag(name)] if value is True else [_flag(name), str(value)]
     return words
+
+
+def _assigned(setting: Any) -> str:
+    """A setting's value on one line, as a recipe writes it."""
+    return (
+        yaml.safe_dump(setting, default_flow_style=True, width=10_000).strip()
+        if isinstance(setting, dict)
+        else str(setting)
+    )
 
 
 def _flag(name: str) -> str:

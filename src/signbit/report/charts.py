@@ -9,9 +9,11 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.colors import LogNorm
+from matplotlib.axis import Axis
+from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, StrMethodFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter, StrMethodFormatter
+from matplotlib.tri import Triangulation
 
 from signbit.compare.statistics import Estimate
 
@@ -65,9 +67,16 @@ def against(names: Sequence[str], x: Sequence[float | None], y: Sequence[Estimat
 
 
 def curves(
-    lines: Sequence[Line], labels: tuple[str, str], stepped: bool = False, span: tuple[float, float] | None = None
+    lines: Sequence[Line],
+    labels: tuple[str, str],
+    stepped: bool = False,
+    span: tuple[float, float] | None = None,
+    whole: bool = True,
 ) -> Figure:
-    """Lines over a common axis, with their bands; ``span`` of the y axis, default: what the lines need."""
+    """Lines over a common axis, with their bands; ``span`` of the y axis, default: what the lines need.
+
+    ``whole`` puts ticks of the x axis at whole numbers only.
+    """
     figure, axes = _chart(f"{labels[1]} by {labels[0]}")
     for line in lines:
         style: dict[str, Any] = {"color": f"C{line.place % 10}", "linestyle": "-" if line.place < 10 else "--"}
@@ -75,7 +84,7 @@ def curves(
                   marker="o" if len(line.x) == 1 else None, **style)  # fmt: skip
         if line.low is not None and line.high is not None:
             axes.fill_between(line.x, line.low, line.high, color=style["color"], alpha=0.15, linewidth=0)
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.xaxis.set_major_locator(MaxNLocator(integer=whole))
     axes.set(xlabel=labels[0], ylabel=labels[1], ylim=span)
     _legend(axes, [line.name for line in lines])
     return figure
@@ -109,6 +118,53 @@ def bars(names: Sequence[str], values: Sequence[float | None], label: str) -> Fi
     return figure
 
 
+def scatter(x: Sequence[float], y: Sequence[float], labels: tuple[str, str], *, log: bool = False,
+            options: Sequence[str] = (), faint: Sequence[bool] = ()) -> Figure:  # fmt: skip
+    """One dot a value; ``options`` name places on the x axis, ``faint`` dots are hollow."""
+    figure, axes = _chart(f"{labels[1]} against {labels[0]}")
+    hollow = np.array(faint, dtype=bool) if faint else np.zeros(len(x), dtype=bool)
+    across, up = np.asarray(x, float), np.asarray(y, float)
+    axes.scatter(across[hollow], up[hollow], s=28, edgecolors="C0", facecolors="none", alpha=0.5)
+    axes.scatter(across[~hollow], up[~hollow], s=28, edgecolors="C0", facecolors="C0")
+    _scale(axes.xaxis, log, options)
+    axes.set(xlabel=labels[0], ylabel=labels[1])
+    return figure
+
+
+def contour(x: Sequence[float], y: Sequence[float], z: Sequence[float], labels: tuple[str, str, str], *,
+            log: tuple[bool, bool]) -> Figure:  # fmt: skip
+    """Values at scattered points: the points, and levels between them where they span a plane."""
+    figure, axes = _chart(f"{labels[2]} by {labels[0]} and {labels[1]}", grid=False)
+    places = [np.log10(v) if is_log else np.asarray(v, float) for v, is_log in zip((x, y), log, strict=True)]
+    # Neighbours are found where both axes are equally long: of two units, one may be a million times the other.
+    plane = np.stack([(place - place.mean()) / (np.ptp(place) or 1.0) for place in places])
+    if len(x) > 3 and np.linalg.matrix_rank(plane, tol=1e-6) == 2 and min(z) < max(z):
+        triangles = Triangulation(plane[0], plane[1]).triangles
+        axes.tricontourf(Triangulation(places[0], places[1], triangles), z, levels=12, cmap="viridis")
+    dots = axes.scatter(places[0], places[1], c=z, cmap="viridis", s=26, edgecolors="k", linewidths=0.6)
+    for axis, is_log in zip((axes.xaxis, axes.yaxis), log, strict=True):
+        if is_log:
+            axis.set_major_locator(MaxNLocator(integer=True))
+            axis.set_major_formatter(FuncFormatter(_power_of_ten))
+    axes.set(xlabel=labels[0], ylabel=labels[1])
+    figure.colorbar(dots, label=labels[2])
+    return figure
+
+
+def surface(title: str, x: Sequence[float], y: Sequence[float], z: Sequence[Sequence[float]],
+            labels: tuple[str, str, str], norm: Normalize) -> Figure:  # fmt: skip
+    """Values on a grid, ``z[row of y][column of x]``, as levels on a colour scale that several figures share."""
+    figure, axes = _chart(title, grid=False)
+    image = axes.pcolormesh(x, y, z, cmap="viridis", norm=norm, shading="nearest", rasterized=True)
+    table = np.asarray(z, float)
+    if np.nanmin(table) < np.nanmax(table):
+        axes.contour(x, y, np.clip(table, norm.vmin, norm.vmax), levels=10, colors="w", linewidths=0.5, alpha=0.7)
+    axes.set(xlabel=labels[0], ylabel=labels[1])
+    axes.set_title(title, fontsize=10, loc="left")
+    figure.colorbar(image, label=labels[2])
+    return figure
+
+
 def mean_line(name: str, place: int, runs: Sequence[Sequence[float]], factor: float = 1.0) -> Line:
     """The mean over runs, epoch by epoch, and the span of the runs; a run that stopped early ends its share.
 
@@ -131,6 +187,19 @@ def _chart(label: str, height: float = HEIGHT, grid: bool = True) -> tuple[Figur
     axes.set_axisbelow(True)
     axes.spines[["top", "right"]].set_visible(False)
     return figure, axes
+
+
+def _power_of_ten(exponent: float, _place: int | None) -> str:
+    return f"{10**exponent:.0e}".replace("e-0", "e-").replace("e+0", "e")
+
+
+def _scale(axis: Axis, log: bool, options: Sequence[str]) -> None:
+    """A logarithmic axis, or one of named places."""
+    if log:
+        axis.axes.set_xscale("log")
+    if options:
+        axis.set_ticks(range(len(options)), options)
+        axis.axes.set_xlim(-0.5, len(options) - 0.5)
 
 
 def _style(row: int) -> dict[str, Any]:

@@ -24,6 +24,7 @@ def comparison_page(comparison: Comparison, title: str) -> Page:
     """Everything that the records hold, as a page. Sections that no record has anything for are left out."""
     settings, config = comparison.settings, comparison.runs[0].config
     seeds = sorted({seed for setting in settings for seed in setting.seeds})
+    limit = "" if config.time_budget is None else "at most "
     images = "" if config.train_images is None else f" on {config.train_images:,} images"
     sections = [
         Section("Results", verdict(comparison.pairs), [_accuracy(settings)], HEADER,
@@ -45,7 +46,7 @@ def comparison_page(comparison: Comparison, title: str) -> Page:
     return Page(
         title=title,
         lead=f"{', '.join(dict.fromkeys(s.model for s in settings))} on {config.data}: "
-        f"{config.epochs} epochs{images}, batches of {config.batch_size}, augmentation: {config.augment}",
+        f"{limit}{config.epochs} epochs{images}, batches of {config.batch_size}, augmentation: {config.augment}",
         cards=[
             (str(len(settings)), "settings, in no order of merit"),
             (str(len(comparison.runs)), f"finished runs; seeds {', '.join(map(str, seeds))}"),

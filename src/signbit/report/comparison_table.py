@@ -150,6 +150,14 @@ def notes(comparison: Comparison) -> list[str]:
                 f"{100 * setting.cost.published:.2f} % of float32's operations (the paper: 3.91 %)."
             )
         found += _freezing(comparison, setting)
+    budgets = sorted({run.config.time_budget for run in comparison.runs if run.config.time_budget is not None})
+    if budgets:
+        trained = ", ".join(f"{s.name} {epochs.mean:g}" for s in comparison.settings if (epochs := s.figure("epochs")))
+        found.append(
+            f"Time budget of a run: {', '.join(f'{budget:g}' for budget in budgets)} s of training, as long as the "
+            "whole epochs that fit; the schedules span all epochs asked for. "
+            f"Epochs trained, mean over seeds: {trained}."
+        )
     if comparison.counted is not None:
         found.append(_counted(comparison.counted))
     if breaks:

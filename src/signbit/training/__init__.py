@@ -3,6 +3,6 @@
 from signbit.training.config import RunConfig
 from signbit.training.evaluation import evaluate
 from signbit.training.folder import RunResult, load_run, read_card, read_config
-from signbit.training.run import fit, resume
+from signbit.training.run import fit, fit_trial, resume
 
-__all__ = ["RunConfig", "RunResult", "evaluate", "fit", "load_run", "read_card", "read_config", "resume"]
+__all__ = ["RunConfig", "RunResult", "evaluate", "fit", "fit_trial", "load_run", "read_card", "read_config", "resume"]

@@ -34,6 +34,8 @@ class RunConfig:
     download : fetch missing data files. Default no.
     train_images : train on a fixed, stratified part of this many images, for quick tries; default: all of them.
     epochs : >= 1; default 20.
+    time_budget : seconds of training, > 0; the run ends with the last epoch that is expected to fit, at least one. The
+        learning rate and other schedules still span ``epochs``. Default: no limit.
     batch_size : >= 1; default 128.
     learning_rate : peak, > 0; default: the method's.
     final_learning_rate : where the schedule ends, >= 0 and at most ``learning_rate``; default: where its shape does.
@@ -60,6 +62,7 @@ class RunConfig:
     download: bool = False
     train_images: int | None = None
     epochs: int = 20
+    time_budget: float | None = None
     batch_size: int = 128
     learning_rate: float | None = None
     final_learning_rate: float | None = None
@@ -85,8 +88,10 @@ class RunConfig:
             value = getattr(self, key)
             if value is not None and value < least:
                 raise ConfigError(f"setting {key!r} must be at least {least}; got {value}")
-        if self.learning_rate is not None and not 0 < self.learning_rate < float("inf"):
-            raise ConfigError(f"setting 'learning_rate' must be a positive number; got {self.learning_rate}")
+        for key in ("learning_rate", "time_budget"):
+            value = getattr(self, key)
+            if value is not None and not 0 < value < float("inf"):
+                raise ConfigError(f"setting {key!r} must be a positive number; got {value}")
         if self.final_learning_rate is not None and not 0 <= self.final_learning_rate < float("inf"):
             raise ConfigError(f"setting 'final_learning_rate' must be a number >= 0; got {self.final_learning_rate}")
         check_normalization(self.normalize)
@@ -149,7 +154,7 @@ _TYPES: Mapping[str, tuple[type, ...]] = {
     **dict.fromkeys(("epochs", "batch_size", "seed"), (int,)),
     **dict.fromkeys(("optimizer", "method_options", "model_options"), (Mapping,)),
     **dict.fromkeys(("threads", "train_images"), (int, _NONE)),
-    **dict.fromkeys(("learning_rate", "final_learning_rate"), (float, int, _NONE)),
+    **dict.fromkeys(("learning_rate", "final_learning_rate", "time_budget"), (float, int, _NONE)),
 }
 assert set(_TYPES) == {f.name for f in fields(RunConfig)}
 

@@ -5,17 +5,18 @@ from __future__ import annotations
 import random
 import sys
 import time
-from contextlib import nullcontext
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
 import torch
-from lightning.pytorch import Trainer
+from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.loggers import TensorBoardLogger
 
-from signbit.callbacks import EpochRecord, FlipRates, Progress
-from signbit.callbacks.record import read_rows
+from signbit.callbacks import EpochRecord, FlipRates, Progress, TimeBudget
+from signbit.callbacks.record import Row, read_rows
 from signbit.data import Dataset, Split, load
 from signbit.data.augment import AUGMENTATIONS
 from signbit.data.batches import EvalBatches, TrainBatches
@@ -55,6 +56,34 @@ def fit(config: RunConfig) -> RunResult:
     Errors: :class:`ConfigError` for settings that do not fit together or a folder in use, :class:`DataError`,
     :class:`NonFiniteLossError`. After Ctrl-C (:class:`KeyboardInterrupt`) the run can be resumed.
     """
+    with _begun(config) as session:
+        return session.train(checkpoint=None)
+
+
+def fit_trial(config: RunConfig, watchers: Sequence[Callback]) -> list[Row]:
+    """Train as :func:`fit` does, or go on where the folder ``config.out`` stops, for a choice between settings.
+
+    The test images are not looked at and the run claims no result; :func:`resume` makes it a finished run.
+
+    Parameters
+    ----------
+    config : as for :func:`fit`; ``out`` must be given.
+    watchers : see every epoch after its metrics have been logged, and before they are recorded.
+
+    Returns the figures of every epoch. Errors: those of :func:`fit`, and what a watcher raises to end the trial.
+    """
+    if config.out is None:
+        raise ConfigError("a trial needs the setting 'out': the folder of its run")
+    run = Path(config.out)
+    started = (run / ENVIRONMENT).is_file()
+    checkpoint = run / LAST if (run / LAST).is_file() else None
+    with _continued(run, config.data_dir) if started else _begun(config) as session:
+        return session.fit(checkpoint, watchers)
+
+
+@contextmanager
+def _begun(config: RunConfig) -> Iterator[_Session]:
+    """A new run, its folder made."""
     dataset = load(config.data, config.data_dir, config.download).normalized(config.normalize)
     config = _resolve(config, dataset)
     assert config.out is not None
@@ -67,7 +96,7 @@ def fit(config: RunConfig) -> RunResult:
         config.to_yaml(run / CONFIG)
         write_json(run / CARD, asdict(dataset.card))
         write_json(run / ENVIRONMENT, environment(config.seed))
-        return session.train(checkpoint=None)
+        yield session
 
 
 def resume(run: str | Path, *, data_dir: str | None = None) -> RunResult:
@@ -81,15 +110,22 @@ def resume(run: str | Path, *, data_dir: str | None = None) -> RunResult:
     data_dir : where the data set is now, if it has moved.
     """
     run = Path(run)
-    config = read_config(run)
+    read_config(run)  # what is no run has no result either
     if (result := read_result(run)) is not None:
         return result
+    with _continued(run, data_dir) as session:
+        return session.train(run / LAST if (run / LAST).is_file() else None)
+
+
+@contextmanager
+def _continued(run: Path, data_dir: str | None) -> Iterator[_Session]:
+    """A run whose folder is there."""
+    config = read_config(run)
     if data_dir is not None:
         config = replace(config, data_dir=data_dir)
     dataset = load(config.data, config.data_dir, config.download).normalized(config.normalize)
-    checkpoint = run / LAST
     with torch_threads(config.threads) if config.threads else nullcontext():
-        return _Session(config, dataset, run).train(checkpoint if checkpoint.is_file() else None)
+        yield _Session(config, dataset, run)
 
 
 class _Session:
@@ -130,6 +166,11 @@ class _Session:
 
     def train(self, checkpoint: Path | None) -> RunResult:
         """Fit, then evaluate what came out."""
+        return self._conclude(self.fit(checkpoint, [Progress()]))
+
+    def fit(self, checkpoint: Path | None, watchers: Sequence[Callback]) -> list[Row]:
+        """The figures of every epoch; ``watchers`` see each before it is recorded."""
+        budget = [] if self.config.time_budget is None else [TimeBudget(self.config.time_budget)]
         record = EpochRecord(self.run / METRICS)
         if self.config.precision == "bf16" and torch.backends.cpu.get_cpu_capability() == "AVX2":
             print(
@@ -144,8 +185,9 @@ class _Session:
                 callbacks=[
                     *self.callbacks,
                     FlipRates(self.network),
+                    *budget,
+                    *watchers,
                     record,
-                    Progress(),
                     *checkpoint_callbacks(self.run),
                 ],
                 logger=TensorBoardLogger(self.run, name="tensorboard", version="")
@@ -161,9 +203,9 @@ class _Session:
                 trainer.fit(
                     self.module, self.batches, EvalBatches(self.dataset.val, self.dataset), ckpt_path=checkpoint
                 )
-        return self._conclude(record.rows or read_rows(self.run / METRICS))
+        return record.rows or read_rows(self.run / METRICS)
 
-    def _conclude(self, rows: list[dict[str, float]]) -> RunResult:
+    def _conclude(self, rows: list[Row]) -> RunResult:
         best = max(rows, key=lambda row: row["val_accuracy"])
         result = RunResult(
             run=self.run,
