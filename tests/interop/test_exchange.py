@@ -18,7 +18,7 @@ from signbit.format import write
 from signbit.interop import FILE_TYPES, exchange
 from signbit.runtime import reference
 
-PACKAGES = {"onnx": ("onnx", "onnxruntime"), "openvino": ("openvino",), "c": ()}
+PACKAGES = {"onnx": ("onnx", "onnxruntime"), "openvino": ("openvino",), "c": (), "npz": ()}
 
 
 @pytest.fixture(params=FILE_TYPES.names())
