@@ -98,7 +98,7 @@ def fuzz(program: Path, runs: int, seed: int) -> dict[str, Any]:
     return {**counts, "seconds": round(time.monotonic() - start, 1), "findings": 0}
 
 
-def environment(program: Path) -> dict[str, Any]:
+def environment() -> dict[str, Any]:
     """Where this was."""
     cpuinfo = Path("/proc/cpuinfo")
     models = re.findall(r"model name\s*: (.*)", cpuinfo.read_text()) if cpuinfo.is_file() else []
@@ -111,7 +111,6 @@ def environment(program: Path) -> dict[str, Any]:
 
     return {
         "fuzzer": "libFuzzer",
-        "program": program.name,
         "sanitizers": SANITIZE.split(",")[1:],
         "compiler": version.splitlines()[0],
         "commit": commit.stdout.strip() or None,
@@ -154,8 +153,9 @@ def main() -> None:
         select(program, args.select)
         return
     seed = args.seed or time.time_ns() // 1_000_000_000
+    where = environment()  # now: the sources may change before it ends
     counts = fuzz(program, args.runs, seed)
-    args.out.write_text(json.dumps({**counts, "seed": seed, **environment(program)}, indent=1) + "\n")
+    args.out.write_text(json.dumps({**counts, "seed": seed, **where}, indent=1) + "\n")
     print(f"{args.out}: {counts['executions']:,} executions without a finding")
 
 
