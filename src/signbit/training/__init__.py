@@ -3,6 +3,20 @@
 from signbit.training.config import RunConfig
 from signbit.training.evaluation import evaluate
 from signbit.training.folder import RunResult, load_run, read_card, read_config
+from signbit.training.imported import Imported, import_weights
+from signbit.training.key_map import KeyMap
 from signbit.training.run import fit, resume
 
-__all__ = ["RunConfig", "RunResult", "evaluate", "fit", "load_run", "read_card", "read_config", "resume"]
+__all__ = [
+    "Imported",
+    "KeyMap",
+    "RunConfig",
+    "RunResult",
+    "evaluate",
+    "fit",
+    "import_weights",
+    "load_run",
+    "read_card",
+    "read_config",
+    "resume",
+]

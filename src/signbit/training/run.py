@@ -31,6 +31,7 @@ from signbit.training.folder import (
     CARD,
     CONFIG,
     ENVIRONMENT,
+    IMPORTED,
     METRICS,
     RESULT,
     RunResult,
@@ -82,6 +83,8 @@ def resume(run: str | Path, *, data_dir: str | None = None) -> RunResult:
     """
     run = Path(run)
     config = read_config(run)
+    if (run / IMPORTED).is_file():
+        raise ConfigError(f"{run} holds imported weights, there is no training to continue; evaluate or export it")
     if (result := read_result(run)) is not None:
         return result
     if data_dir is not None:
