@@ -101,6 +101,16 @@ def test_sizes_that_overflow() -> None:
         assert python_refuses_at(repaired(data)) in (BLOBS_AT + 24, BLOBS_AT + 32)
 
 
+def test_blobs_that_overlap() -> None:
+    """The one that starts later is named; of two that start together, the later record."""
+    first, second, third = (struct.unpack_from("<Q", GOOD, BLOBS_AT + 48 * i + 24)[0] for i in range(3))
+    for record, offset, named in ((1, first, 1), (0, second, 1), (2, second, 2), (1, third, 2), (0, third, 2)):
+        data = bytearray(GOOD)
+        struct.pack_into("<Q", data, BLOBS_AT + 48 * record + 24, offset)
+        expected = BLOBS_AT + 48 * named + 24
+        assert python_refuses_at(repaired(data)) == native_refuses_at(repaired(data)) == expected
+
+
 @st.composite
 def mutations(draw: st.DrawFn) -> bytes:
     """A valid file after a few changes, mostly of fields, and mostly with the right size and checksum."""

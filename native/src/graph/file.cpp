@@ -250,7 +250,7 @@ class Parser final {
     void no_overlap() const {
         std::vector<const Blob*> order;
         for (const Blob& blob : graph_.blobs) order.push_back(&blob);
-        std::sort(order.begin(), order.end(), [](auto* a, auto* b) { return a->data.data() < b->data.data(); });
+        std::stable_sort(order.begin(), order.end(), [](auto* a, auto* b) { return a->data.data() < b->data.data(); });
         for (std::size_t i = 1; i < order.size(); ++i)
             if (order[i - 1]->data.data() + order[i - 1]->data.size() > order[i]->data.data())
                 fail(order[i]->offset + 24, "the data of two blobs overlap");
