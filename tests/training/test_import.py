@@ -226,6 +226,16 @@ def test_wrong_maps(content: Any, says: str) -> None:
     assert says in str(caught.value)
 
 
+def test_the_map_on_the_page() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "import.md").read_text()
+    rules = KeyMap.from_dict(yaml.safe_load(page.split("```yaml\n")[1].split("```")[0]))
+    assert rules.renamed("module.layer1.2.conv1.weight") == "blocks.2.conv1.weight"
+    assert rules.state == "state_dict"
+    assert rules.ignore
+    assert rules.keep
+    assert [rule.values for rule in rules.tensors.values()] == ["bits"]
+
+
 class Trap:
     """Unpickling it would create a file."""
 
