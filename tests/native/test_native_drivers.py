@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from native_build import COMPILER, ROOT, SANITIZE, build, needs_compiler, run, skip_without_sanitizers
+from native_build import COMPILER, SANITIZE, build, needs_compiler, run, skip_without_sanitizers
 from test_native_loader import GOOD
 
 from signbit.format import Bits, GraphBuilder, write_bytes
@@ -68,7 +68,7 @@ def test_fuzzed_files_under_sanitizers(tmp_path: Path) -> None:
         x = builder.node("affine", sums, blobs={"scale": one, "shift": zero})
     (tmp_path / "all.sbn").write_bytes(GOOD)
     (tmp_path / "chain.sbn").write_bytes(write_bytes(builder.graph(x)))
-    corpus = sorted((ROOT / "native" / "fuzz" / "corpus").iterdir())
+    corpus = sorted((Path(__file__).parents[2] / "native" / "fuzz" / "corpus").iterdir())
     driver = build("native-sanitized", "fuzz_load", f"-DSIGNBIT_SANITIZE={SANITIZE}") / "fuzz_load"
     result = run(driver, "6", "1", tmp_path / "all.sbn", tmp_path / "chain.sbn", *corpus, timeout=120)
     print(result.stdout)
