@@ -6,13 +6,14 @@ STAMP  := $(VENV)/.installed
 SOURCES := pyproject.toml CMakeLists.txt $(wildcard constraints/*.txt) $(shell find native -name '*.cpp' -o -name '*.h' -o -name '*.inc' -o -name 'CMakeLists.txt' 2>/dev/null)
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help setup demo test test-interop bench soak lint format clean
+.PHONY: help setup demo test test-interop bench soak fuzz lint format clean
 help:
 	@echo "make demo    train a binary network on digits, export it, run it natively (under a minute after set-up)"
 	@echo "make test    all tests"
 	@echo "make test-interop  the tests with ONNX Runtime, QONNX, Brevitas and OpenVINO, which it installs"
 	@echo "make bench   inference beside OpenVINO, ONNX Runtime and torch; writes docs/results (ARGS=--quick to try it)"
 	@echo "make soak    ten million inferences of random networks against the reference"
+	@echo "make fuzz    a million mutated files through the native loader and executor; needs clang"
 	@echo "make lint    ruff, mypy, clang-format"
 	@echo "make format  apply ruff and clang-format"
 
@@ -48,6 +49,9 @@ bench: $(PEERS)
 
 soak: $(STAMP)
 	@$(BIN)/python tests/soak/soak.py $(ARGS)
+
+fuzz: $(STAMP)
+	@$(BIN)/python native/fuzz/run.py $(ARGS)
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

@@ -26,7 +26,9 @@ from test_malformed import (
 from signbit.errors import FormatError
 from signbit.format import OPS, Bits, Graph, read_bytes, write_bytes
 
-SOURCE = Path(__file__).parents[2] / "examples" / "read_sbn.py"
+ROOT = Path(__file__).parents[2]
+SOURCE = ROOT / "examples" / "read_sbn.py"
+CORPUS = ROOT / "native" / "fuzz" / "corpus"
 
 
 @pytest.fixture(scope="module")
@@ -77,6 +79,7 @@ def test_it_needs_the_standard_library_alone(tmp_path: Path) -> None:
 
 
 def test_graphs_of_every_kind(example: ModuleType) -> None:
+    assert {node.op for node in every_operation().nodes} == set(OPS)
     assert_same(example, GOOD, read_bytes(GOOD))
     for seed in range(60):
         data = write_bytes(random_graph(seed))
@@ -113,9 +116,9 @@ def test_it_accepts_all_that_the_package_accepts(example: ModuleType) -> None:
     """The other way round not always: shapes and weights are beyond it. What both accept is the same."""
     rng = np.random.default_rng(11)
     sources = [GOOD, *(write_bytes(random_graph(seed)) for seed in range(20))]
+    mutated = [mutate(rng, sources[int(rng.integers(len(sources)))]) for _ in range(600)]
     both = 0
-    for _ in range(600):
-        data = mutate(rng, sources[int(rng.integers(len(sources)))])
+    for data in (*mutated, *(path.read_bytes() for path in CORPUS.iterdir())):
         try:
             graph = read_bytes(data)
         except FormatError:

@@ -19,6 +19,7 @@ from signbit.interop import FILE_TYPES, exchange
 from signbit.runtime import reference
 
 PACKAGES = {"onnx": ("onnx", "onnxruntime"), "qonnx": ("onnx", "qonnx"), "openvino": ("openvino",), "c": ()}
+PACKAGES = {"onnx": ("onnx", "onnxruntime"), "openvino": ("openvino",), "c": (), "npz": ()}
 
 
 @pytest.fixture(params=FILE_TYPES.names())

@@ -114,8 +114,9 @@ def test_fuzzed_files_under_sanitizers(tmp_path: Path) -> None:
         x = builder.node("affine", sums, blobs={"scale": one, "shift": zero})
     (tmp_path / "all.sbn").write_bytes(GOOD)
     (tmp_path / "chain.sbn").write_bytes(write_bytes(builder.graph(x)))
+    corpus = sorted((Path(__file__).parents[2] / "native" / "fuzz" / "corpus").iterdir())
     driver = build("native-sanitized", "fuzz_load", f"-DSIGNBIT_SANITIZE={SANITIZE}") / "fuzz_load"
-    result = run(driver, "6", "1", tmp_path / "all.sbn", tmp_path / "chain.sbn", timeout=120)
+    result = run(driver, "6", "1", tmp_path / "all.sbn", tmp_path / "chain.sbn", *corpus, timeout=120)
     print(result.stdout)
     assert result.returncode == 0, result.stdout[-2000:] + result.stderr[-4000:]
     tried, loaded, ran = (int(word) for word in result.stdout.split()[1::2])

@@ -1,5 +1,5 @@
+#include <algorithm>
 #include <cmath>
-#include <cstring>
 #include <limits>
 
 #include "base/errors.h"
@@ -9,9 +9,10 @@ namespace sbn {
 namespace {
 
 // Offsets of fields in a node record, and in the record of its output.
-constexpr std::uint64_t kBlobUsed = 3, kInputs = 4, kBlobs = 16, kAttributes = 32, kScalars = 96;
+constexpr std::uint64_t kInputs = 4, kOutput = 12, kBlobs = 16, kAttributes = 32, kScalars = 96;
 constexpr std::size_t kShownName = 200;
 constexpr std::int64_t kMaxTap = 1 << 16, kMaxPad = 1 << 16, kMaxAccumulator = 1 << 24, kMaxPadChannels = 1 << 20;
+constexpr std::int64_t kMaxSide = 1 << 20, kMaxElements = 1 << 26;
 
 std::string str(std::int64_t n) {
     return std::to_string(n);
@@ -20,8 +21,8 @@ std::int64_t wide(std::size_t n) {
     return static_cast<std::int64_t>(n);
 }
 
-std::string dims(std::size_t h, std::size_t w, std::size_t c) {
-    return std::to_string(h) + " x " + std::to_string(w) + " x " + std::to_string(c);
+std::string dims(const std::int64_t (&extents)[3]) {
+    return str(extents[0]) + " x " + str(extents[1]) + " x " + str(extents[2]);
 }
 
 class Checker final {
@@ -37,11 +38,11 @@ class Checker final {
                 return conv(true);
             case Op::Affine:
                 in_types(true, true, false), out_type(DType::F32), same_shape();
-                blobs(2, 2), per_channel(0, DType::F32), per_channel(1, DType::F32), attributes_used(0);
+                per_channel(0, DType::F32), per_channel(1, DType::F32);
                 return;
             case Op::Threshold:
                 in_types(true, true, false), out_type(DType::Bits), same_shape();
-                blobs(2, 2), per_channel(0, in_.dtype), per_channel(1, DType::Bits), attributes_used(0);
+                per_channel(0, in_.dtype), per_channel(1, DType::Bits);
                 return;
             case Op::MaxPool2d:
                 return pool(false);
@@ -52,51 +53,41 @@ class Checker final {
                 if (graph_.in(node_, 1).dtype != DType::F32) fail(kInputs + 4, "the second input is f32");
                 if (!equal_shapes(graph_.in(node_, 1), in_) && !per_image_vector(graph_.in(node_, 1)))
                     fail(kInputs + 4, "the second input has the shape of the first, or is 1 x 1 x its channels");
-                return plain();
+                return;
             case Op::Clamp:
                 in_types(true, false, false), out_type(DType::F32), same_shape();
-                blobs(0, 0), attributes_used(0);
-                if (!(node_.scalars[0] <= node_.scalars[1]))
-                    fail(kScalars, "the scalars are lo <= hi, neither of them NaN");
+                for (std::size_t i = 0; i < 2; ++i)
+                    if (std::isnan(node_.scalars[i])) fail(kScalars + 4 * i, "lo and hi are not NaN");
+                if (node_.scalars[0] > node_.scalars[1]) fail(kScalars, "lo is at most hi");
                 return;
             case Op::Sigmoid:
                 in_types(true, false, false), out_type(DType::F32), same_shape();
-                return plain();
+                return;
             case Op::LayerNorm:
                 in_types(true, false, false), out_type(DType::F32), same_shape();
-                blobs(2, 2), per_channel(0, DType::F32), per_channel(1, DType::F32), attributes_used(0);
+                per_channel(0, DType::F32), per_channel(1, DType::F32);
                 if (!(node_.scalars[0] > 0.0f && std::isfinite(node_.scalars[0])))
                     fail(kScalars, "eps is finite and above 0");
                 return;
             case Op::Prelu:
                 in_types(true, false, false), out_type(DType::F32), same_shape();
-                blobs(1, 1), per_channel(0, DType::F32), attributes_used(0);
+                per_channel(0, DType::F32);
                 return;
             case Op::Flatten:
                 same_type(), out_shape(1, 1, wide(in_.elements()));
-                return plain();
+                return;
             case Op::Subsample: {
-                in_types(true, false, false), out_type(DType::F32), blobs(0, 0), attributes_used(2);
+                in_types(true, false, false), out_type(DType::F32);
                 const std::int64_t sh = attribute(0, 1, std::numeric_limits<std::int32_t>::max(), "stride_h");
                 const std::int64_t sw = attribute(1, 1, std::numeric_limits<std::int32_t>::max(), "stride_w");
                 return out_shape((wide(in_.h) + sh - 1) / sh, (wide(in_.w) + sw - 1) / sw, wide(in_.c));
             }
             case Op::PadChannels: {
-                in_types(true, false, false), out_type(DType::F32), blobs(0, 0), attributes_used(2);
+                in_types(true, false, false), out_type(DType::F32);
                 const std::int64_t before = attribute(0, 0, kMaxPadChannels, "before");
                 const std::int64_t after = attribute(1, 0, kMaxPadChannels, "after");
                 return out_shape(wide(in_.h), wide(in_.w), wide(in_.c) + before + after);
             }
-        }
-    }
-
-    // Unused attributes and scalars are zero, bit for bit.
-    void unused_scalars() const {
-        const std::size_t used = node_.op == Op::Clamp ? 2 : node_.op == Op::LayerNorm ? 1 : 0;
-        for (std::size_t i = used; i < node_.scalars.size(); ++i) {
-            std::uint32_t pattern;
-            std::memcpy(&pattern, &node_.scalars[i], sizeof pattern);
-            if (pattern != 0) fail(kScalars + 4 * i, "unused scalars are zero");
         }
     }
 
@@ -112,7 +103,7 @@ class Checker final {
     // A field of the output's record: 0 dtype, 1 alphabet, 4 shape.
     [[noreturn]] void fail_output(std::uint64_t field, const std::string& rule) const {
         const FormatError named = error(0, rule);
-        throw FormatError(named.what(), 64 + std::uint64_t{32} * node_.output + field);
+        throw FormatError(named.what(), value_offset(node_.output) + field);
     }
 
     void in_types(bool f32, bool i32, bool bits) const {
@@ -134,19 +125,15 @@ class Checker final {
     static bool equal_shapes(const Value& a, const Value& b) { return a.h == b.h && a.w == b.w && a.c == b.c; }
     bool per_image_vector(const Value& v) const { return v.pixels() == 1 && v.c == in_.c; }
     void same_shape() const { out_shape(wide(in_.h), wide(in_.w), wide(in_.c)); }
+    // Names the first extent that is another one.
     void out_shape(std::int64_t h, std::int64_t w, std::int64_t c) const {
-        if (wide(out_.h) != h || wide(out_.w) != w || wide(out_.c) != c)
-            fail_output(4, "the output is " + str(h) + " x " + str(w) + " x " + str(c) + ", got " +
-                               dims(out_.h, out_.w, out_.c));
+        const std::int64_t wanted[] = {h, w, c}, found[] = {wide(out_.h), wide(out_.w), wide(out_.c)};
+        if (std::max({h, w, c}) > kMaxSide || h * w * c > kMaxElements)
+            fail(kOutput, "the output would be " + dims(wanted) + "; at most 2^20 each and 2^26 together are allowed");
+        for (std::size_t i = 0; i < 3; ++i)
+            if (wanted[i] != found[i]) fail_output(4 + 4 * i, "the output is " + dims(wanted) + ", got " + dims(found));
     }
 
-    void blobs(std::size_t least, std::size_t most) const {
-        std::size_t present = 0;
-        for (const Blob* blob : node_.blobs) present += blob != nullptr;
-        if (present < least || present > most)
-            fail(kBlobUsed, "uses " + str(wide(least)) + (most > least ? " or " + str(wide(most)) : "") +
-                                " blobs, got " + str(wide(present)));
-    }
     void per_channel(std::size_t slot, DType type) const { vector(slot, type, in_.c); }
     void vector(std::size_t slot, DType type, std::size_t size) const {
         const Blob& blob = *node_.blobs[slot];
@@ -162,15 +149,12 @@ class Checker final {
                  std::string(name) + " is " + str(least) + " .. " + str(most) + ", got " + str(found));
         return found;
     }
-    void attributes_used(std::size_t count) const {
-        for (std::size_t i = count; i < node_.attributes.size(); ++i)
-            if (node_.attributes[i] != 0)
-                fail(kAttributes + 4 * i, "unused attributes are zero, got " + str(node_.attributes[i]));
-    }
-    void plain() const { blobs(0, 0), attributes_used(0); }
+    struct Sides {
+        std::int64_t h, w;
+    };
 
-    // Checks the ten spatial attributes and the output's height and width; its channels are `channels`.
-    void spatial(std::int64_t channels) const {
+    // The height and width that the ten spatial attributes give.
+    Sides spatial() const {
         constexpr const char* names[] = {"kernel_h", "kernel_w",   "stride_h",  "stride_w",   "pad_top",
                                          "pad_left", "pad_bottom", "pad_right", "dilation_h", "dilation_w"};
         std::int64_t a[10];
@@ -183,47 +167,45 @@ class Checker final {
             if (room < 0) fail(kAttributes + 4 * axis, "the dilated kernel is larger than the padded image");
             return room / a[2 + axis] + 1;
         };
-        const std::int64_t h = side(wide(in_.h), 0), w = side(wide(in_.w), 1);
-        out_shape(h, w, channels);
+        return {side(wide(in_.h), 0), side(wide(in_.w), 1)};
     }
 
     void conv(bool binary) const {
         in_types(!binary, false, binary), out_type(binary ? DType::I32 : DType::F32);
-        blobs(1, binary ? 1 : 2), attributes_used(binary ? 12 : 11);
-        spatial(wide(out_.c));
-        const std::int64_t c = wide(in_.c), o = wide(out_.c);
+        const auto [h, w] = spatial();
+        const Blob& weight = *node_.blobs[0];
+        const std::int64_t c = wide(in_.c), o = weight.rank == 4 ? wide(weight.shape[0]) : 0;
         const std::int64_t groups = attribute(10, 1, c, "groups");
         if (c % groups != 0 || o % groups != 0)
             fail(kAttributes + 40, "groups divide the channels of input (" + str(c) + ") and output (" + str(o) +
                                        "), got " + str(groups));
-        const Blob& weight = *node_.blobs[0];
         const std::int64_t kh = node_.attributes[0], kw = node_.attributes[1];
         const bool dtype_ok = weight.dtype == DType::Bits || (!binary && weight.dtype == DType::F32);
-        if (!dtype_ok || weight.rank != 4 || wide(weight.shape[0]) != o || wide(weight.shape[1]) != kh ||
-            wide(weight.shape[2]) != kw || wide(weight.shape[3]) != c / groups)
-            fail(kBlobs, std::string("the weight is ") + (binary ? "bits" : "f32 or bits") + " of shape [" + str(o) +
-                             ", " + str(kh) + ", " + str(kw) + ", " + str(c / groups) + "]");
-        if (!binary) {
-            if (node_.blobs[1] != nullptr) vector(1, DType::F32, out_.c);
-            return;
+        if (!dtype_ok || weight.rank != 4 || wide(weight.shape[1]) != kh || wide(weight.shape[2]) != kw ||
+            wide(weight.shape[3]) != c / groups)
+            fail(kBlobs, std::string("the weight is ") + (binary ? "bits" : "f32 or bits") + " of shape [O, " +
+                             str(kh) + ", " + str(kw) + ", " + str(c / groups) + "]");
+        if (binary) {
+            attribute(11, in_.alphabet == Alphabet::Pm1 ? -1 : 0, 1, "pad_value");
+            if (kh * kw > kMaxAccumulator || kh * kw * (c / groups) > kMaxAccumulator)
+                fail(kBlobs, "kernel_h * kernel_w * C / groups is at most 2^24");
+        } else if (node_.blobs[1] != nullptr) {
+            vector(1, DType::F32, weight.shape[0]);
         }
-        if (kh * kw > kMaxAccumulator || kh * kw * (c / groups) > kMaxAccumulator)
-            fail(kAttributes, "kernel_h * kernel_w * C / groups is at most 2^24");
-        attribute(11, in_.alphabet == Alphabet::Pm1 ? -1 : 0, 1, "pad_value");
+        out_shape(h, w, o);
     }
 
     void pool(bool average) const {
-        if (average)
+        if (average) {
             in_types(true, false, false), out_type(DType::F32);
-        else
+            attribute(10, 0, 1, "count_include_pad");
+        } else {
             same_type();
-        blobs(0, 0), attributes_used(average ? 11 : 10);
-        spatial(wide(in_.c));
-        for (std::size_t i = 0; i < 4; ++i)
-            if (node_.attributes[4 + i] >= node_.attributes[i % 2])
-                fail(kAttributes + 16 + 4 * i, "pads of a pool are smaller than its kernel");
+        }
+        const auto [h, w] = spatial();
         for (std::size_t i = 8; i < 10; ++i) attribute(i, 1, 1, "the dilation of a pool");
-        if (average) attribute(10, 0, 1, "count_include_pad");
+        for (std::size_t i = 4; i < 8; ++i) attribute(i, 0, node_.attributes[i % 2] - 1, "a pad of a pool");
+        out_shape(h, w, wide(in_.c));
     }
 
     const Node& node_;
@@ -234,9 +216,7 @@ class Checker final {
 }  // namespace
 
 void check_node(const Graph& graph, const Node& node) {
-    const Checker checker(graph, node);
-    checker.check();
-    checker.unused_scalars();
+    Checker(graph, node).check();
 }
 
 }  // namespace sbn

@@ -18,6 +18,24 @@ constexpr std::uint64_t kHeaderBytes = 64, kValueBytes = 32, kNodeBytes = 128, k
 constexpr std::uint64_t kMaxSide = 1u << 20, kMaxElements = 1u << 26, kMaxDimension = 1u << 28;
 constexpr std::uint64_t kMaxMetadata = 1u << 20;
 
+// How many inputs, blobs, attributes and scalars an operation has; those behind the last are zero in its record.
+struct Schema {
+    std::string_view name;
+    std::size_t inputs, least_blobs, most_blobs, attributes, scalars;
+};
+
+constexpr Schema kSchemas[kOpCount] = {
+    {"conv2d", 1, 1, 2, 11, 0},   {"binary_conv2d", 1, 1, 1, 12, 0}, {"affine", 1, 2, 2, 0, 0},
+    {"threshold", 1, 2, 2, 0, 0}, {"max_pool2d", 1, 0, 0, 10, 0},    {"avg_pool2d", 1, 0, 0, 11, 0},
+    {"add", 2, 0, 0, 0, 0},       {"clamp", 1, 0, 0, 0, 2},          {"prelu", 1, 1, 1, 0, 0},
+    {"flatten", 1, 0, 0, 0, 0},   {"subsample", 1, 0, 0, 2, 0},      {"pad_channels", 1, 0, 0, 2, 0},
+    {"sigmoid", 1, 0, 0, 0, 0},   {"layer_norm", 1, 2, 2, 0, 1},
+};
+
+const Schema& schema(Op op) {
+    return kSchemas[static_cast<std::size_t>(op) - 1];
+}
+
 std::string str(std::uint64_t n) {
     return std::to_string(n);
 }
@@ -63,7 +81,7 @@ class Parser final {
         header();
         strings();
         metadata();
-        for (std::uint64_t i = 0; i < value_count_; ++i) value(kHeaderBytes + i * kValueBytes);
+        for (std::uint64_t i = 0; i < value_count_; ++i) value(value_offset(i));
         graph_.blobs.reserve(blob_count_);  // nodes keep pointers to blobs
         for (std::uint64_t i = 0; i < blob_count_; ++i) blob(blobs_at_ + i * kBlobBytes);
         no_overlap();
@@ -94,6 +112,10 @@ class Parser final {
 
     void zero(std::uint64_t at, std::uint64_t bytes, const char* what) const {
         for (std::uint64_t i = at; i < at + bytes; ++i) require(file_[i] == 0, i, what, file_[i]);
+    }
+
+    void zero_words(std::uint64_t at, std::size_t first, std::size_t count, const char* what) const {
+        for (std::uint64_t i = first; i < count; ++i) require(u32(at + 4 * i) == 0, at + 4 * i, what, u32(at + 4 * i));
     }
 
     void header() {
@@ -185,10 +207,10 @@ class Parser final {
                     "used dimensions of a blob are 1 .. 2^28, the others 0", blob.shape[i]);
         }
         const std::uint64_t offset = u64(at + 24), bytes = u64(at + 32), needed = bytes_needed(blob);
-        require(offset % kAlignment == 0 && offset >= data_at_, at + 24,
-                "a blob lies in the data part, at a multiple of 64", offset);
         if (bytes != needed)
             fail(at + 32, "the blob has " + str(bytes) + " bytes, its dtype and shape need " + str(needed));
+        require(offset % kAlignment == 0 && offset >= data_at_, at + 24,
+                "a blob lies in the data part, at a multiple of 64", offset);
         if (offset > file_.size() || bytes > file_.size() - offset)
             fail(at + 24, "the blob reaches past the end of the file");
         zero(at + 40, 8, "reserved bytes are zero");
@@ -228,7 +250,7 @@ class Parser final {
     void no_overlap() const {
         std::vector<const Blob*> order;
         for (const Blob& blob : graph_.blobs) order.push_back(&blob);
-        std::sort(order.begin(), order.end(), [](auto* a, auto* b) { return a->data.data() < b->data.data(); });
+        std::stable_sort(order.begin(), order.end(), [](auto* a, auto* b) { return a->data.data() < b->data.data(); });
         for (std::size_t i = 1; i < order.size(); ++i)
             if (order[i - 1]->data.data() + order[i - 1]->data.size() > order[i]->data.data())
                 fail(order[i]->offset + 24, "the data of two blobs overlap");
@@ -251,26 +273,26 @@ class Parser final {
         }
         const auto orphan = std::find(defined.begin(), defined.end(), false) - defined.begin();
         if (orphan < std::ssize(defined))
-            fail(kHeaderBytes + static_cast<std::uint64_t>(orphan) * kValueBytes,
-                 "no node computes value " + std::to_string(orphan));
+            fail(value_offset(static_cast<std::uint64_t>(orphan)), "no node computes value " + std::to_string(orphan));
     }
 
     Node node(std::uint64_t at) {
         require(u16(at) >= 1 && u16(at) <= kOpCount, at, "an operation code is 1 .. 14", u16(at));
         Node node{Op{u16(at)}, u8(at + 2), {}, u32(at + 12), {}, {}, {}, string(at + 104), at};
-        const std::size_t inputs = node.op == Op::Add ? 2 : 1;
-        if (node.input_count != inputs)
-            fail(at + 2,
-                 std::string(op_name(node.op)) + " has " + str(inputs) + " input(s), got " + str(node.input_count));
+        const Schema& has = schema(node.op);
+        if (node.input_count != has.inputs)
+            fail(at + 2, std::string(has.name) + " has " + str(has.inputs) + " input(s), got " + str(node.input_count));
         for (std::size_t i = 0; i < 2; ++i) {
             node.inputs[i] = u32(at + 4 + 4 * i);
-            const std::uint64_t limit = i < inputs ? value_count_ : 1;
+            const std::uint64_t limit = i < has.inputs ? value_count_ : 1;
             require(node.inputs[i] < limit, at + 4 + 4 * i, "inputs are indices into the value table, unused ones 0",
                     node.inputs[i]);
         }
         require(node.output < value_count_, at + 12, "the output is an index into the value table", node.output);
         const std::size_t slots = u8(at + 3);
-        require(slots <= 4, at + 3, "blob_used is 0 .. 4", slots);
+        if (slots < has.least_blobs || slots > has.most_blobs)
+            fail(at + 3, std::string(has.name) + " uses " + str(has.least_blobs) + " .. " + str(has.most_blobs) +
+                             " blob slots, got " + str(slots));
         for (std::size_t i = 0; i < 4; ++i) {
             const std::uint32_t index = u32(at + 16 + 4 * i);
             require((index > 0) == (i < slots) && index <= blob_count_, at + 16 + 4 * i,
@@ -279,6 +301,8 @@ class Parser final {
         }
         for (std::size_t i = 0; i < 16; ++i) node.attributes[i] = read<std::int32_t>(at + 32 + 4 * i);
         for (std::size_t i = 0; i < 2; ++i) node.scalars[i] = read<float>(at + 96 + 4 * i);
+        zero_words(at + 32, has.attributes, 16, "unused attributes are zero");
+        zero_words(at + 96, has.scalars, 2, "unused scalars are zero, all 32 bits");
         string(at + 108);
         zero(at + 112, 16, "reserved bytes are zero");
         return node;
@@ -318,10 +342,7 @@ std::vector<std::uint64_t> Blob::row_words(std::size_t row) const {
 }
 
 std::string_view op_name(Op op) {
-    constexpr std::string_view names[kOpCount] = {"conv2d",     "binary_conv2d", "affine",  "threshold", "max_pool2d",
-                                                  "avg_pool2d", "add",           "clamp",   "prelu",     "flatten",
-                                                  "subsample",  "pad_channels",  "sigmoid", "layer_norm"};
-    return names[static_cast<std::size_t>(op) - 1];
+    return schema(op).name;
 }
 
 std::uint64_t macs(const Graph& graph, const Node& node) {

@@ -85,6 +85,11 @@ struct Graph {
     const Value& out(const Node& node) const { return values[node.output]; }
 };
 
+// Where the record of value i starts.
+constexpr std::uint64_t value_offset(std::uint64_t i) {
+    return 64 + 32 * i;
+}
+
 std::string_view op_name(Op op);
 
 // Multiplications and additions that one image costs in this node, a padded tap counting like any other.

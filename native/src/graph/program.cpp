@@ -14,6 +14,8 @@ namespace {
 // cache.
 constexpr std::size_t kBatchBytes = std::size_t{4} << 20;
 constexpr std::size_t kMaxBatch = 64;
+// For the values of one image, and for what each thread works with: a file of a few bytes can ask for any amount.
+constexpr std::size_t kMaxImageBytes = std::size_t{1} << 30;
 
 int checked_threads(int threads) {
     if (threads < 1 || threads > kMaxThreads)
@@ -75,6 +77,8 @@ Program::Program(std::span<const std::uint8_t> file, const std::optional<std::st
         stage.step.name = name(graph.nodes[group.nodes[0]]);
         stage.step.macs = macs(graph, graph.nodes[group.nodes[0]]);
         scratch_stride_ = std::max(scratch_stride_, stage.operation->scratch_bytes());
+        if (scratch_stride_ > kMaxImageBytes)
+            throw FormatError("this operation works with more than 1 GiB", graph.nodes[group.nodes[0]].offset);
     }
     scratch_stride_ = round_up(scratch_stride_, kBufferAlignment);
     plan(graph, groups);
@@ -107,6 +111,8 @@ void Program::plan(const Graph& graph, const std::vector<Group>& groups) {
                 dying.erase(over);
             } else {
                 place[out] = places.take(bytes(out));
+                if (places.top() > kMaxImageBytes)
+                    throw FormatError("the values of one image take more than 1 GiB", value_offset(out) + 4);
             }
         }
         for (const std::uint32_t v : dying) places.give_back(place[v]);

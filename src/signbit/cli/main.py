@@ -22,6 +22,7 @@ COMMANDS = {
     "train": "train a network and record the run",
     "eval": "test accuracy of a run or of a .sbn file",
     "export": "write a trained run as one .sbn file",
+    "import": "weights of another PyTorch project as a run, through a map of their names",
     "inspect": "what a .sbn file holds, layer by layer",
     "run": "classify images with a .sbn file",
     "bench": "latency of a .sbn file, beside other engines",
@@ -48,7 +49,8 @@ def load(name: str) -> Command:
     """The command called ``name``; unknown names raise with close matches."""
     if name not in COMMANDS:
         raise UnknownNameError("command", name, COMMANDS)
-    command = import_module(f"signbit.cli.{name.replace('-', '_')}").COMMAND
+    module = "import_" if name == "import" else name.replace("-", "_")  # a keyword of the language
+    command = import_module(f"signbit.cli.{module}").COMMAND
     assert isinstance(command, Command)
     return command
 

@@ -16,6 +16,7 @@ from signbit.errors import ConfigError, ExportError
 from signbit.files import write_bytes_atomically
 from signbit.format import Graph, write_bytes
 from signbit.interop.engines import FloatArray, Runner, run_c, run_onnx, run_openvino, run_qonnx
+from signbit.interop.npz import read_npz, write_npz
 from signbit.registry import Registry
 from signbit.runtime import Session
 
@@ -163,6 +164,10 @@ def _write_openvino(graph: Graph, path: Path) -> None:
     save_model(to_openvino(graph), path, compress_to_fp16=False)
 
 
+def _run_npz(path: Path) -> Runner:
+    return Session(write_bytes(read_npz(path)), isa="reference").run
+
+
 FILE_TYPES: Registry[FileType] = Registry("file type")
 FILE_TYPES.add(
     "onnx",
@@ -183,4 +188,9 @@ FILE_TYPES.add(
     "openvino",
     "NAME.xml and NAME.bin, one image at a time; binary weights of one bit",
     FileType(".xml", _write_openvino, lambda path: run_openvino(path, threads=1)),
+)
+FILE_TYPES.add(
+    "npz",
+    "numpy arrays: bits, thresholds, and the graph as JSON; compared in numpy",
+    FileType(".npz", write_npz, _run_npz),
 )

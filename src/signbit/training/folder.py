@@ -23,6 +23,8 @@ CONFIG, CARD, ENVIRONMENT, METRICS, RESULT = (
     "metrics.csv",
     "result.json",
 )
+IMPORTED = "import.json"
+"""Where the weights of a run come from that was imported, not trained."""
 
 
 @dataclass(frozen=True)

@@ -32,6 +32,7 @@ from signbit.training.folder import (
     CARD,
     CONFIG,
     ENVIRONMENT,
+    IMPORTED,
     METRICS,
     RESULT,
     RunResult,
@@ -111,6 +112,8 @@ def resume(run: str | Path, *, data_dir: str | None = None) -> RunResult:
     """
     run = Path(run)
     read_config(run)  # what is no run has no result either
+    if (run / IMPORTED).is_file():
+        raise ConfigError(f"{run} holds imported weights, there is no training to continue; evaluate or export it")
     if (result := read_result(run)) is not None:
         return result
     with _continued(run, data_dir) as session:
