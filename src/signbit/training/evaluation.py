@@ -10,7 +10,6 @@ from signbit.data.batches import EvalBatches
 from signbit.errors import DataError
 
 
-@torch.inference_mode()
 def evaluate(model: nn.Module, data: Card | Dataset, split: Split, *, batch_size: int = 250) -> float:
     """Share of ``split`` that ``model`` classifies correctly, in float32 and in evaluation mode; 0 .. 1.
 
@@ -25,11 +24,16 @@ def evaluate(model: nn.Module, data: Card | Dataset, split: Split, *, batch_size
     """
     if not len(split):
         raise DataError("accuracy needs at least one image; the split is empty")
+    return count_correct(model, EvalBatches(split, data, batch_size=batch_size)) / len(split)
+
+
+@torch.inference_mode()
+def count_correct(model: nn.Module, batches: EvalBatches) -> int:
+    """How many images of ``batches`` the model classifies correctly, see :func:`evaluate`."""
     was_training = model.training
     model.eval()
     try:
-        batches = EvalBatches(split, data, batch_size=batch_size)
         correct = [(model(images).argmax(1) == labels).sum() for images, labels in batches]
     finally:
         model.train(was_training)
-    return int(torch.stack(correct).sum()) / len(split)
+    return int(torch.stack(correct).sum())

@@ -1,0 +1,39 @@
+"""Several processes that train one network together."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from lightning.fabric.utilities.rank_zero import rank_zero_only
+from lightning.pytorch import Trainer
+
+from signbit.errors import ConfigError
+
+
+def is_first_process() -> bool:
+    """Whether this process speaks for all: as Lightning knows, or the variables that torchrun and SLURM set."""
+    return int(getattr(rank_zero_only, "rank", None) or 0) == 0
+
+
+def check_started(processes: int) -> None:
+    """Refuse to be one of several that torchrun or srun started for a run that asks for another number of them."""
+    started = int(os.environ.get("WORLD_SIZE") or os.environ.get("SLURM_STEP_NUM_TASKS") or 1)
+    if started > 1 and started != processes:
+        raise ConfigError(
+            f"{started} processes have been started, but devices x nodes of the run is {processes}; "
+            "give --devices and --nodes that multiply to the number of processes"
+        )
+
+
+@contextmanager
+def failures_end_all(trainer: Trainer) -> Iterator[None]:
+    """Whatever ends this process early ends those it started, which would wait for it for ever."""
+    try:
+        yield
+    except BaseException:
+        if trainer.strategy.launcher is not None:
+            trainer.strategy.launcher.kill(signal.SIGKILL)
+        raise
