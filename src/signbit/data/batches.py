@@ -127,9 +127,8 @@ class EvalBatches:
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
         if not self._count:
             return
-        for images, labels in zip(
-            *(torch.tensor_split(t, self._count) for t in (self.images, self.labels)), strict=True
-        ):
+        parts = (torch.tensor_split(rows, self._count) for rows in (self.images, self.labels))
+        for images, labels in zip(*parts, strict=True):
             yield normalize_batch(images.float().div_(255), self.mean, self.std), labels
 
 

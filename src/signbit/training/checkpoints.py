@@ -128,7 +128,7 @@ def _epoch(path: Path) -> int:
 
 
 def checkpoint_callbacks(run: Path, keep: int) -> list[Checkpoint]:
-    """Keep the best epoch on validation (the earliest of equals) and the last ones. Best goes first: last records it."""
+    """Keep the best epoch on validation (the earliest of equals) and the last. Best goes first: last records it."""
     best = ModelCheckpoint(
         filename="best",
         monitor="val_accuracy",

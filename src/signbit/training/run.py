@@ -52,8 +52,8 @@ def fit(config: RunConfig) -> RunResult:
     ``metrics.jsonl`` (a row for every epoch), ``checkpoints/`` (best on validation, last, and the last few by number),
     ``tensorboard/`` and, at the end, ``result.json``. The same config and number of threads give the same weights.
 
-    With ``devices`` or ``nodes`` above 1 this process starts the others of its machine with its own command line, unless
-    torchrun or SLURM has started them; every one returns the result.
+    With ``devices`` or ``nodes`` above 1 this process starts the others of its machine with its own command line,
+    unless torchrun or SLURM has started them; every one returns the result.
 
     Errors: :class:`ConfigError` for settings that do not fit together or a folder in use, :class:`DataError`,
     :class:`NonFiniteLossError`, :class:`WriteError` where the disk is full or read-only. After that and after Ctrl-C
