@@ -18,7 +18,7 @@ TEXT = {
     "normalize": "standard (default), unit: pixels in [0, 1], or symmetric: in [-1, 1]",
     "schedule": "shape of the learning rate over the run; default: the method's",
     "precision": "fp32 or bf16 (autocast)",
-    "strategy": "how processes work together: ddp_find_unused_parameters_true (default; layers may freeze) or ddp",
+    "strategy": "how processes work together: ddp or ddp_find_unused_parameters_true; default: what the method needs",
     "out": "folder of the run, new or empty; default: a name under runs/",
 }
 NUMBERS: dict[str, tuple[Any, str]] = {

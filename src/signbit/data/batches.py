@@ -103,7 +103,7 @@ class EvalBatches:
     Parameters
     ----------
     split, data : as in :class:`TrainBatches`.
-    batch_size : images at once in a process, at most; >= 1.
+    batch_size : images at once in a process, at most; >= 1. Among several processes 1 may mean 2, for none is empty.
     shard : which part of the images; default all.
 
     Errors: ConfigError for a batch below 1, or where there are fewer images than processes.
@@ -119,7 +119,7 @@ class EvalBatches:
             raise ConfigError(f"{len(split)} images cannot be divided among {shard.count} processes; use fewer")
         self.images, self.labels = (shard.of(torch.from_numpy(part)) for part in (split.images, split.labels))
         self.mean, self.std = _statistics(data)
-        self._count = -(-len(split) // (shard.count * batch_size))
+        self._count = min(-(-len(split) // (shard.count * batch_size)), len(split) // shard.count)
 
     def __len__(self) -> int:
         return self._count

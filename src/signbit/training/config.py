@@ -21,10 +21,10 @@ from signbit.training.rates import SHAPES
 
 PRECISIONS = ("fp32", "bf16")
 
-STRATEGIES = ("ddp_find_unused_parameters_true", "ddp")
-"""Every process holds the whole network and its optimizer, and gradients are averaged before the update. The first
-looks in every step for weights without a gradient: methods that freeze layers need it; the second trusts that there
-are none. Strategies that cut up weights do not fit rules that look at whole ones."""
+STRATEGIES = ("ddp", "ddp_find_unused_parameters_true")
+"""Every process holds the whole network and its optimizer, and gradients are averaged before the update. The second
+looks in every step for weights without a gradient: methods that freeze layers need it. Strategies that cut up weights
+do not fit rules that look at whole ones."""
 
 LEAST = {
     **dict.fromkeys(("train_images", "epochs", "batch_size", "threads", "devices", "nodes", "keep_checkpoints"), 1),
@@ -61,7 +61,8 @@ class RunConfig:
     threads : of torch in every process, >= 1; default: as torch is set.
     devices : accelerators of each machine that train, or processes where there is none; >= 1, default 1.
     nodes : machines, >= 1; default 1. With more than one process the run needs ``out``, which all of them know.
-    strategy : Lightning's name for how processes work together, see :data:`STRATEGIES`; default the first.
+    strategy : Lightning's name for how processes work together, see :data:`STRATEGIES`; default: what the
+        method needs.
     keep_checkpoints : the last so many epochs can be gone back to, >= 1; default 2, so that a damaged file costs one.
     out : folder of the run, new or empty; default: ``runs/`` and a name made of data, model, method and time.
     tensorboard : also write TensorBoard logs. Default yes.

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from lightning.fabric.utilities.rank_zero import rank_zero_only
-from lightning.pytorch import Trainer
+from lightning.pytorch import Callback, Trainer
 
 from signbit.errors import ConfigError
+from signbit.training.config import STRATEGIES, RunConfig
 
 
 def is_first_process() -> bool:
@@ -26,6 +27,22 @@ def check_started(processes: int) -> None:
             f"{started} processes have been started, but devices x nodes of the run is {processes}; "
             "give --devices and --nodes that multiply to the number of processes"
         )
+
+
+def strategy_for(config: RunConfig, callbacks: Sequence[Callback]) -> str:
+    """Lightning's name of how the processes of a run work together, given the method's callbacks.
+
+    Errors: ConfigError for a strategy that breaks down when a layer freezes.
+    """
+    if config.processes == 1:
+        return "auto"
+    plain, searching = STRATEGIES
+    needed = searching if any(getattr(callback, "freezes", False) for callback in callbacks) else plain
+    if config.strategy == plain != needed:
+        raise ConfigError(
+            f"method {config.method!r} freezes layers, which strategy {plain!r} cannot; use {searching!r}"
+        )
+    return config.strategy or needed
 
 
 @contextmanager

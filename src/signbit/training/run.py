@@ -24,7 +24,7 @@ from signbit.errors import ConfigError
 from signbit.methods import RunInfo, create_optimizer, resolve
 from signbit.training.allocator import keep_freed_memory
 from signbit.training.checkpoints import AtomicCheckpointIO, checkpoint_callbacks, newest_usable
-from signbit.training.config import STRATEGIES, RunConfig
+from signbit.training.config import RunConfig
 from signbit.training.environment import environment
 from signbit.training.evaluation import count_correct
 from signbit.training.folder import (
@@ -40,7 +40,7 @@ from signbit.training.folder import (
 )
 from signbit.training.manners import interrupts_raise, note, quiet_lightning, writing
 from signbit.training.module import Classifier
-from signbit.training.processes import check_started, failures_end_all
+from signbit.training.processes import check_started, failures_end_all, strategy_for
 from signbit.training.rates import rate_shape, with_schedules
 from signbit.training.step_time import torch_threads
 
@@ -143,7 +143,7 @@ class _Session:
                 precision="bf16-mixed" if config.precision == "bf16" else "32-true",
                 devices=config.devices,
                 num_nodes=config.nodes,
-                strategy="auto" if config.processes == 1 else config.strategy or STRATEGIES[0],
+                strategy=strategy_for(config, callbacks),
                 use_distributed_sampler=False,  # the batches see to that themselves
                 callbacks=[
                     *callbacks,
