@@ -33,7 +33,7 @@ def equal(one: object, two: object) -> bool:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300 + 60 * KILLS * len(METHODS_KILLED))
+@pytest.mark.timeout(600 + 60 * KILLS * len(METHODS_KILLED))
 def test_killed_runs_end_with_the_weights_of_those_left_in_peace(tmp_path: Path) -> None:
     seed = os.environ.get("SIGNBIT_SEED", "20261121")
     script = Path(__file__).with_name("killed_runs.py")

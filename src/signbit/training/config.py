@@ -113,8 +113,6 @@ class RunConfig:
             raise ConfigError(f"setting 'precision' must be one of {', '.join(PRECISIONS)}; got {self.precision!r}")
         if self.strategy not in (None, *STRATEGIES):
             raise ConfigError(f"setting 'strategy' must be one of {', '.join(STRATEGIES)}; got {self.strategy!r}")
-        if self.processes > 1 and self.out is None:
-            raise ConfigError(f"{self.processes} processes must agree on the folder of the run; give its name as 'out'")
         for registry, name in (
             (MODELS, self.model),
             (DATASETS, self.data),

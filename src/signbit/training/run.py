@@ -215,6 +215,8 @@ def _training_images(config: RunConfig, dataset: Dataset) -> Split:
 def _resolve(config: RunConfig, dataset: Dataset) -> RunConfig:
     """``config`` with every ``None`` replaced by what it means here, except threads."""
     defaults = resolve(config.method, config.method_options).defaults
+    if config.processes > 1 and config.out is None:
+        raise ConfigError(f"{config.processes} processes must agree on the folder of the run; give its name with --out")
     if "lr" in config.optimizer:
         raise ConfigError("the learning rate is the setting 'learning_rate'; remove 'lr' from 'optimizer'")
     return replace(
