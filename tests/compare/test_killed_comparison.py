@@ -22,7 +22,7 @@ pytestmark = [
     pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="finds the processes of a comparison in /proc"),
 ]
 
-EPOCHS = 15
+EPOCHS = 10
 
 
 def options(out: Path) -> list[str]:
@@ -41,9 +41,7 @@ def workers(parent: int) -> list[int]:
 
 
 def until(happened: Callable[[], object]) -> None:
-    deadline = time.monotonic() + 200
     while not happened():
-        assert time.monotonic() < deadline
         time.sleep(0.02)
 
 
@@ -52,7 +50,7 @@ def finished(run: Path) -> dict[str, int]:
     return {str(path): path.stat().st_mtime_ns for path in run.rglob("*.*") if path.name != "deployment.json"}
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(900)
 def test_what_is_finished_is_not_repeated(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     ste, float_ = (tmp_path / "runs" / f"convnet-tiny-{method}-s0" for method in ("ste", "float"))
 
@@ -60,9 +58,11 @@ def test_what_is_finished_is_not_repeated(tmp_path: Path, capsys: pytest.Capture
     with subprocess.Popen(
         [sys.executable, "-m", "signbit", *options(tmp_path)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     ) as process:
-        until(lambda: (float_ / "metrics.csv").exists() or process.poll() is not None)
-        (worker,) = workers(process.pid)
-        process.kill()
+        try:
+            until(lambda: (float_ / "metrics.csv").exists() or process.poll() is not None)
+            (worker,) = workers(process.pid)
+        finally:
+            process.kill()
     until(lambda: not Path(f"/proc/{worker}").exists() or "Z" in Path(f"/proc/{worker}/stat").read_text())
     assert (ste / "result.json").exists()
     assert not (float_ / "result.json").exists()

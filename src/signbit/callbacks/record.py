@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import math
 import time
 from pathlib import Path
 from typing import Any
@@ -81,5 +82,7 @@ class EpochRecord(Callback):  # type: ignore[misc]
         self.rows.append(row)
         if trainer.is_global_zero:
             write_bytes_atomically(self.path, format_rows(self.rows))
-            lines = [json.dumps(row) + "\n" for row in self.rows]
+            # JSON has no word for infinity.
+            plain = [{key: value if math.isfinite(value) else None for key, value in r.items()} for r in self.rows]
+            lines = [json.dumps(row) + "\n" for row in plain]
             write_bytes_atomically(self.path.with_suffix(".jsonl"), "".join(lines).encode())
