@@ -20,7 +20,7 @@ from signbit.data.augment import AUGMENTATIONS
 from signbit.data.batches import EvalBatches, TrainBatches
 from signbit.data.shard import Shard
 from signbit.data.splits import stratified_holdout
-from signbit.errors import ConfigError
+from signbit.errors import ConfigError, DataError
 from signbit.methods import RunInfo, create_optimizer, resolve
 from signbit.training.allocator import keep_freed_memory
 from signbit.training.checkpoints import AtomicCheckpointIO, checkpoint_callbacks, newest_usable
@@ -190,10 +190,12 @@ class _Session:
 
     def _accuracy(self, split: Split) -> float:
         """Over all images of the split, of which every process takes its shard."""
-        correct = count_correct(self.network, EvalBatches(split, self.dataset, shard=self.shard))
+        counts = count_correct(self.network, EvalBatches(split, self.dataset, shard=self.shard))
         strategy = self.trainer.strategy
-        total = strategy.reduce(torch.tensor(correct, device=strategy.root_device), reduce_op="sum")
-        return int(total) / len(split)
+        correct, images = strategy.reduce(torch.tensor(counts, device=strategy.root_device), reduce_op="sum").tolist()
+        if images == 0:
+            raise DataError("accuracy needs at least one image; the split is empty")
+        return float(correct / images)
 
 
 def seed_everything(seed: int) -> None:
