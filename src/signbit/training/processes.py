@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from lightning.fabric.utilities.rank_zero import rank_zero_only
 from lightning.pytorch import Callback, Trainer
 
-from signbit.errors import ConfigError
+from signbit.errors import ConfigError, SignbitError
 from signbit.training.config import STRATEGIES, RunConfig
 
 
@@ -47,10 +47,20 @@ def strategy_for(config: RunConfig, callbacks: Sequence[Callback]) -> str:
 
 @contextmanager
 def failures_end_all(trainer: Trainer) -> Iterator[None]:
-    """Whatever ends this process early ends those it started, which would wait for it for ever."""
+    """Whatever ends this process early ends those it started, which would wait for it for ever.
+
+    Errors: SignbitError if one of them has ended before this one, which then finds nobody to talk to.
+    """
     try:
         yield
-    except BaseException:
-        if trainer.strategy.launcher is not None:
-            trainer.strategy.launcher.kill(signal.SIGKILL)
+    except BaseException as error:
+        launcher = trainer.strategy.launcher
+        codes = [process.poll() for process in getattr(launcher, "procs", [])]
+        if launcher is not None:
+            launcher.kill(signal.SIGKILL)
+        if isinstance(error, RuntimeError) and any(codes):
+            raise SignbitError(
+                f"another process of the run has ended, with exit code {next(filter(None, codes))}; what it said is "
+                "above; the run can be resumed"
+            ) from error
         raise
