@@ -49,7 +49,8 @@ class TimeBudget(Callback):  # type: ignore[misc]
         self._act(trainer)
 
     def _act(self, trainer: Trainer) -> None:
-        if not fits(self._spent, self._budget):
+        over = not fits(self._spent, self._budget)
+        if trainer.strategy.reduce_boolean_decision(over, all=False):  # processes end together, the slowest decides
             trainer.should_stop = True
 
     def state_dict(self) -> dict[str, Any]:
