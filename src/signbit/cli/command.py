@@ -90,3 +90,29 @@ def positive_int(text: str) -> int:
     if value < 1:
         raise argparse.ArgumentTypeError(f"expected an integer of at least 1, got {value}")
     return value
+
+
+def assignments(flag: str, texts: Iterable[str]) -> dict[str, Any]:
+    """What an option that is given as ``KEY=VALUE``, any number of times, says.
+
+    >>> assignments("--set", ["tau=1e-6", "bias_correction=none"])
+    {'tau': 1e-06, 'bias_correction': 'none'}
+    """
+    return dict(_assignment(flag, text) for text in texts)
+
+
+def _assignment(flag: str, text: str) -> tuple[str, Any]:
+    """``"tau=1e-6"`` -> ``("tau", 1e-6)``: values as in a recipe, and numbers also as Python writes them."""
+    import yaml
+
+    key, equals, value = text.partition("=")
+    try:
+        parsed = yaml.safe_load(value)
+    except yaml.YAMLError:
+        equals = ""
+    if not equals or not key:
+        raise ConfigError(f"{flag} takes KEY=VALUE, the value as in a recipe, for example tau=1e-6; got {text!r}")
+    try:
+        return key, float(parsed) if isinstance(parsed, str) else parsed
+    except ValueError:
+        return key, parsed

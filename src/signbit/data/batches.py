@@ -62,7 +62,7 @@ class TrainBatches:
     ) -> None:
         if not 1 <= batch_size <= len(split):
             raise ConfigError(f"batch_size must be 1 .. {len(split)} (the number of training images); got {batch_size}")
-        self.images, self.labels = torch.from_numpy(split.images), torch.from_numpy(split.labels)
+        self.images, self.labels = torch.from_numpy(np.asarray(split.images)), torch.from_numpy(split.labels)
         self.mean, self.std = _statistics(data)
         self.batch_size = batch_size
         self.augmentation = nn.Identity() if augmentation is None else augmentation
@@ -84,7 +84,7 @@ class EvalBatches:
     def __init__(self, split: Split, data: Card | Dataset, *, batch_size: int = 250) -> None:
         if batch_size < 1:
             raise ConfigError(f"batch_size must be at least 1; got {batch_size}")
-        self.images, self.labels = torch.from_numpy(split.images), torch.from_numpy(split.labels)
+        self.images, self.labels = torch.from_numpy(np.asarray(split.images)), torch.from_numpy(split.labels)
         self.mean, self.std = _statistics(data)
         self.batch_size = batch_size
 

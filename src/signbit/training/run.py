@@ -16,9 +16,9 @@ from lightning.pytorch.loggers import TensorBoardLogger
 
 from signbit.callbacks import EpochRecord, FlipRates, Progress
 from signbit.callbacks.record import read_rows
-from signbit.data import Dataset, Split, load
+from signbit.data import Dataset, Split
 from signbit.data.augment import AUGMENTATIONS
-from signbit.data.batches import EvalBatches, TrainBatches
+from signbit.data.loaders import eval_batches, train_batches
 from signbit.data.splits import stratified_holdout
 from signbit.errors import ConfigError
 from signbit.methods import RunInfo, create_optimizer, resolve
@@ -55,7 +55,7 @@ def fit(config: RunConfig) -> RunResult:
     Errors: :class:`ConfigError` for settings that do not fit together or a folder in use, :class:`DataError`,
     :class:`NonFiniteLossError`. After Ctrl-C (:class:`KeyboardInterrupt`) the run can be resumed.
     """
-    dataset = load(config.data, config.data_dir, config.download).normalized(config.normalize)
+    dataset = config.load_data()
     config = _resolve(config, dataset)
     assert config.out is not None
     run = Path(config.out)
@@ -86,7 +86,7 @@ def resume(run: str | Path, *, data_dir: str | None = None) -> RunResult:
         return result
     if data_dir is not None:
         config = replace(config, data_dir=data_dir)
-    dataset = load(config.data, config.data_dir, config.download).normalized(config.normalize)
+    dataset = config.load_data()
     checkpoint = run / LAST
     with torch_threads(config.threads) if config.threads else nullcontext():
         return _Session(config, dataset, run).train(checkpoint if checkpoint.is_file() else None)
@@ -100,7 +100,7 @@ class _Session:
         keep_freed_memory()
         seed_everything(config.seed)
         augmentation = AUGMENTATIONS[config.augment or "none"].target(*dataset.card.input_size[2:])
-        self.batches = TrainBatches(
+        self.batches = train_batches(
             _training_images(config, dataset),
             dataset,
             batch_size=config.batch_size,
@@ -159,7 +159,7 @@ class _Session:
             )
             with interrupts_raise():
                 trainer.fit(
-                    self.module, self.batches, EvalBatches(self.dataset.val, self.dataset), ckpt_path=checkpoint
+                    self.module, self.batches, eval_batches(self.dataset.val, self.dataset), ckpt_path=checkpoint
                 )
         return self._conclude(record.rows or read_rows(self.run / METRICS))
 
