@@ -5,6 +5,8 @@ from __future__ import annotations
 import signal
 from importlib.util import find_spec
 
+import pytest
+
 OPTIONAL = {"onnx": "src/signbit/interop/onnx_graph.py", "openvino": "src/signbit/interop/openvino_graph.py"}
 
 # A shell starts what runs in the background with interrupts ignored, and every process of a test would inherit that.
@@ -13,6 +15,17 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 
 missing = [package for package in OPTIONAL if find_spec(package) is None]
 collect_ignore = [OPTIONAL[package] for package in missing]
+
+
+@pytest.fixture(params=["cpu", pytest.param("cuda", marks=pytest.mark.gpu)])
+def device(request: pytest.FixtureRequest) -> str:
+    """Where a conformance suite runs: on the CPU, and on a GPU where there is one."""
+    import torch
+
+    name: str = request.param
+    if name == "cuda" and not torch.cuda.is_available():
+        pytest.skip("needs a CUDA device")
+    return name
 
 
 def pytest_report_header() -> list[str]:

@@ -40,8 +40,8 @@ ROW = {"scale-free": 23}
 
 
 @pytest.mark.parametrize("name", BINARIZERS.names())
-def test_conforms(name: str) -> None:
-    check_binarizer(BINARIZERS[name].target, SLOPES[name], row=ROW.get(name))
+def test_conforms(name: str, device: str) -> None:
+    check_binarizer(BINARIZERS[name].target, SLOPES[name], row=ROW.get(name), device=device)
 
 
 @settings(derandomize=True, deadline=None)

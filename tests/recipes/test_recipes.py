@@ -130,7 +130,8 @@ def test_parts_of_imagenet_are_small_versions_of_published_runs() -> None:
     assert {config.model for config in subsets.values()} == {"resnet18", "birealnet18", "alexnet"}
     for name, config in subsets.items():
         published = RunConfig.from_yaml(find(name.replace("image-folder", "imagenet").removesuffix("-subset")))
-        assert (config.method, config.model_options) == (published.method, published.model_options)
+        for setting in ("method", "method_options", "model_options"):
+            assert getattr(config, setting) == getattr(published, setting)
         assert (config.augment, config.data) == (published.augment, "image-folder")
 
 

@@ -33,6 +33,15 @@ def epoch_line(epoch: int, epochs: int, seconds: float, metrics: Mapping[str, fl
     return "  ".join([f"epoch {epoch + 1:>{len(str(epochs))}}/{epochs}", *figures, f"{seconds:.1f} s"])
 
 
+def throughput(images: int, seconds: float) -> str:
+    """How fast training is.
+
+    >>> throughput(3000, 2.0)
+    '1,500 images/s'
+    """
+    return f"{images / max(seconds, 1e-9):,.0f} images/s"
+
+
 class Progress(Callback):  # type: ignore[misc]
     """Prints :func:`epoch_line` after each epoch and, where the stream is a terminal, a bar during it.
 
@@ -69,13 +78,13 @@ class Progress(Callback):  # type: ignore[misc]
     ) -> None:
         """Move the bar, at most twice a second."""
         now = time.perf_counter()
-        self._images += len(batch[1])
+        self._images += len(batch[0])
         if self._bar is None or now - self._drawn < REFRESH_SECONDS:
             return
         self._drawn = now
         loss = outputs["loss"] if isinstance(outputs, Mapping) else outputs
         text = "" if loss is None else f"  loss {float(loss):.4f}"
-        text += f"  {self._images * trainer.world_size / (now - self._started):,.0f} images/s"
+        text += f"  {throughput(self._images * trainer.world_size, now - self._started)}"
         task = self._bar.task_ids[0]
         self._bar.update(task, completed=batch_idx + 1, description=self._title(trainer, text), refresh=True)
 
