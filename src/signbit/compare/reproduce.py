@@ -13,8 +13,8 @@ from signbit.recipes import find, names
 from signbit.training.config import RunConfig
 from signbit.training.folder import CONFIG
 
-ELSEWHERE = {"out", "data_dir", "download", "tensorboard"}
-"""Where things lie and what is logged besides: no figure of a run depends on it."""
+ELSEWHERE = {"out", "data_dir", "download", "tensorboard", "keep_checkpoints"}
+"""Where things lie and what is kept and logged besides: no figure of a run depends on it."""
 ASSIGNED = {
     "data_options": "--data-option",
     "optimizer": "--set",

@@ -8,6 +8,7 @@ from signbit.data.batches import EvalBatches, TrainBatches
 from signbit.data.dataset import Card, Dataset, Split
 from signbit.data.file_batches import FileEvalBatches, FileTrainBatches
 from signbit.data.file_images import FileImages
+from signbit.data.shard import Shard
 
 
 def train_batches(
@@ -18,7 +19,9 @@ def train_batches(
     return kind(split, data, batch_size=batch_size, seed=seed, augmentation=augmentation)
 
 
-def eval_batches(split: Split, data: Card | Dataset, *, batch_size: int = 250) -> EvalBatches | FileEvalBatches:
+def eval_batches(
+    split: Split, data: Card | Dataset, *, batch_size: int = 250, shard: Shard | None = None
+) -> EvalBatches | FileEvalBatches:
     """Every image once, in order; for the parameters see :class:`~signbit.data.batches.EvalBatches`."""
     kind = FileEvalBatches if isinstance(split.images, FileImages) else EvalBatches
-    return kind(split, data, batch_size=batch_size)
+    return kind(split, data, batch_size=batch_size, shard=shard)
