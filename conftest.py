@@ -5,6 +5,8 @@ from __future__ import annotations
 import signal
 from importlib.util import find_spec
 
+import pytest
+
 OPTIONAL = {
     "src/signbit/interop/onnx_graph.py": "onnx",
     "src/signbit/interop/onnx_writer.py": "onnx",
@@ -19,6 +21,17 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 collect_ignore = [path for path, package in OPTIONAL.items() if find_spec(package) is None]
+
+
+@pytest.fixture(params=["cpu", pytest.param("cuda", marks=pytest.mark.gpu)])
+def device(request: pytest.FixtureRequest) -> str:
+    """Where a conformance suite runs: on the CPU, and on a GPU where there is one."""
+    import torch
+
+    name: str = request.param
+    if name == "cuda" and not torch.cuda.is_available():
+        pytest.skip("needs a CUDA device")
+    return name
 
 
 def pytest_report_header() -> list[str]:

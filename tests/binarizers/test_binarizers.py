@@ -40,8 +40,8 @@ ROW = {"scale-free": 23}
 
 
 @pytest.mark.parametrize("name", BINARIZERS.names())
-def test_conforms(name: str) -> None:
-    check_binarizer(BINARIZERS[name].target, SLOPES[name], row=ROW.get(name))
+def test_conforms(name: str, device: str) -> None:
+    check_binarizer(BINARIZERS[name].target, SLOPES[name], row=ROW.get(name), device=device)
 
 
 @settings(derandomize=True, deadline=None)
@@ -51,7 +51,10 @@ def test_sign_is_minus_one_exactly_below_zero(x: float) -> None:
 
 
 def test_sign_of_nan_and_of_the_smallest_numbers() -> None:
-    assert sign(torch.tensor([float("nan"), 1e-45, -1e-45])).tolist() == [1, 1, -1]
+    assert sign(torch.tensor([1e-45, -1e-45])).tolist() == [1, -1]
+    assert step(torch.tensor([1e-45, -1e-45])).tolist() == [1, 0]
+    for function in (sign, step):
+        assert function(torch.tensor([float("nan")])).isnan().all()
 
 
 @settings(derandomize=True, deadline=None)
@@ -121,6 +124,15 @@ class Ternary(Binarizer):
         return SignIdentity()(x) * (x != 0)
 
 
+class NaNIsPlus(Binarizer):
+    """What a comparison does: NaN is not below zero."""
+
+    alphabet = Alphabet.PM1
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return SignIdentity()(x).nan_to_num(nan=1.0)
+
+
 class ZeroIsMinus(Binarizer):
     alphabet = Alphabet.PM1
 
@@ -133,6 +145,7 @@ class ZeroIsMinus(Binarizer):
     [
         (Ternary, SLOPES["ste-identity"], "values are in PM1"),
         (ZeroIsMinus, SLOPES["ste-identity"], "zero of either sign"),
+        (NaNIsPlus, SLOPES["ste-identity"], r"NaN stays NaN; got \[1.0\]"),
         (SignClip, lambda x: (np.abs(x) < 1).astype(float), "Mismatched elements"),
     ],
 )

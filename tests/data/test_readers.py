@@ -70,8 +70,9 @@ def test_default_folder(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_every_entry_is_described() -> None:
-    assert set(DATASETS.names()) >= {"digits", "mnist", "fashion-mnist", "cifar10"}
-    assert all(entry.summary and entry.reference for entry in DATASETS)
+    assert set(DATASETS.names()) >= {"digits", "mnist", "fashion-mnist", "cifar10", "imagenet", "image-folder"}
+    assert all(entry.summary for entry in DATASETS)
+    assert [entry.name for entry in DATASETS if not entry.reference] == ["image-folder"], "everybody's own pictures"
 
 
 def test_digits() -> None:

@@ -134,7 +134,7 @@ def test_refusals_name_the_reason_everywhere(name: str, error: type[Exception], 
 
 
 def test_options_of_a_method_are_known_to_it() -> None:
-    with pytest.raises(ConfigError, match="method 'bop' has no setting 'strength'; it has: none"):
+    with pytest.raises(ConfigError, match="method 'bop' has no setting 'strength'; it has: surrogate"):
         resolve("bop", {"strength": 1})
     with pytest.raises(ConfigError, match="no setting 'strength'"):
         RunConfig(method="ste", method_options={"strength": 1})

@@ -14,8 +14,9 @@ from torch.nn import functional as F
 from torch.optim.lr_scheduler import OneCycleLR
 
 import signbit
-from signbit.binarizers import SignIdentity
-from signbit.errors import ConfigError, UnknownNameError
+from signbit.binarizers import SignClip, SignIdentity, SignPolynomial
+from signbit.errors import ConfigError, IncompatibleMethods, UnknownNameError
+from signbit.layers import BinaryLayer
 from signbit.methods import METHODS, create_model, create_optimizer, resolve
 from signbit.models import MODELS
 from signbit.optimizers import Bop2ndOrder, Composite
@@ -103,6 +104,23 @@ def test_the_published_schedules_follow_the_length_of_the_run() -> None:
     np.testing.assert_allclose(seen[50], np.mean([seen[0], seen[-1]], axis=0))
 
 
+@pytest.mark.parametrize("method", ["bop", "bop2nd"])
+def test_flipped_networks_can_have_the_gradient_of_bi_real_networks(method: str) -> None:
+    def signs(**options: object) -> list[type]:
+        net = create_model(
+            "convnet-tiny", method=method, num_classes=3, input_size=(1, 1, 8, 8), method_options=options, width=4
+        )
+        return [type(layer.input_pipeline[-1]) for layer in net.modules() if isinstance(layer, BinaryLayer)]
+
+    assert set(signs()) == {SignClip}
+    assert set(signs(surrogate="polynomial")) == {SignPolynomial}
+    with pytest.raises(ConfigError, match="unknown surrogate gradient 'ede'"):
+        resolve(method, {"surrogate": "ede"})
+    resolve(f"{method}+si-bnn")  # the slot stays free for another method
+    with pytest.raises(IncompatibleMethods, match="all fill the activations"):
+        resolve(f"{method}+si-bnn", {"surrogate": "polynomial"})
+
+
 def test_overrides_reach_their_rules() -> None:
     net = tiny("bop2nd")
     optimizer = create_optimizer(
@@ -143,8 +161,8 @@ def test_errors_say_what_is_allowed(call: Any, error: type[Exception], message: 
 
 
 @pytest.mark.parametrize("method", METHODS.names())
-def test_conforms(method: str) -> None:
-    check_method(method)
+def test_conforms(method: str, device: str) -> None:
+    check_method(method, device=device)
 
 
 class Ternary(SignIdentity):
@@ -152,6 +170,13 @@ class Ternary(SignIdentity):
 
     def forward(self, x: Tensor) -> Tensor:
         return super().forward(x) * (x != 0)
+
+
+class Reassuring(SignIdentity):
+    """What a comparison does: NaN is not below zero."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x.nan_to_num())
 
 
 class Forgetful(nn.Module):
@@ -168,6 +193,7 @@ class Forgetful(nn.Module):
     ("changes", "message"),
     [
         ({"activations": lambda _: Ternary()}, "body.0: activations are in PM1; got"),
+        ({"activations": lambda _: Reassuring()}, "NaN in an image is lost"),
         ({"outputs": (lambda _: Forgetful(),)}, "save_and_load in the middle changes the run"),
     ],
 )

@@ -24,13 +24,16 @@ SETTINGS: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("name", OPTIMIZERS.names())
-def test_flip_optimizers_conform(name: str) -> None:
-    check_optimizer(lambda params: OPTIMIZERS[name].target(params, **SETTINGS[name]), binary=True)
+def test_flip_optimizers_conform(name: str, device: str) -> None:
+    check_optimizer(lambda params: OPTIMIZERS[name].target(params, **SETTINGS[name]), binary=True, device=device)
 
 
-def test_joined_optimizers_conform() -> None:
-    check_optimizer(lambda params: Clamped(Adam(params, lr=0.3), bound=1.5))
-    check_optimizer(lambda params: Composite({"a": Bop(params[:1], gamma=0.1), "b": Clamped(Adam(params[1:], lr=0.1))}))
+def test_joined_optimizers_conform(device: str) -> None:
+    def two_rules(params: list[nn.Parameter]) -> Optimizer:
+        return Composite({"a": Bop(params[:1], gamma=0.1), "b": Clamped(Adam(params[1:], lr=0.1))})
+
+    check_optimizer(lambda params: Clamped(Adam(params, lr=0.3), bound=1.5), device=device)
+    check_optimizer(two_rules, device=device)
 
 
 class Forgetful(Optimizer):

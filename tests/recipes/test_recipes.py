@@ -13,6 +13,7 @@ import torch
 from torch import nn
 
 from signbit.data import DATASETS, Dataset, Split
+from signbit.data.augment import AUGMENTATIONS
 from signbit.errors import ConfigError
 from signbit.layers import BinaryLayer
 from signbit.methods import METHODS, RunInfo, create_model, create_optimizer, resolve
@@ -22,14 +23,40 @@ from signbit.training import RunConfig, fit, load_run, read_card, resume
 from signbit.training.rates import rate_shape, with_schedules
 
 STEPS_PER_EPOCH = 900
-INPUT_SIZES = {"cifar10": (1, 3, 32, 32), "digits": (1, 1, 8, 8)}
+INPUT_SIZES = {"cifar10": (1, 3, 32, 32), "digits": (1, 1, 8, 8), "imagenet": (1, 3, 224, 224)}
+CLASSES = {"imagenet": 1000}
 QUICK_STEPS = 800
 TRAIN_IMAGES = 45_000
 
 PUBLISHED = {
-    "binarynet-bop": "91.3", "binarynet-bop2nd": "91.9", "binarynet-bop2nd-unbiased": "91.4",
-    "resnet20-sd-bnn": "86.9", "resnet18-sd-bnn": "92.5", "vgg-small-sd-bnn": "90.8", "resnet18-cyclebnn": "93.0",
-}  # fmt: skip
+    "cifar10/binarynet-bop": ("91.3", 500, 50),
+    "cifar10/binarynet-bop2nd": ("91.9", 500, 50),
+    "cifar10/binarynet-bop2nd-unbiased": ("91.4", 500, 50),
+    "cifar10/resnet20-sd-bnn": ("86.9", 500, 128),
+    "cifar10/resnet18-sd-bnn": ("92.5", 600, 128),
+    "cifar10/vgg-small-sd-bnn": ("90.8", 400, 128),
+    "cifar10/resnet18-cyclebnn": ("93.0", 60, 16),
+    "imagenet/alexnet-bop": ("41.1", 150, 1024),
+    "imagenet/xnornet-bop": ("45.9", 100, 1024),
+    "imagenet/birealnet18-bop": ("56.6", 300, 1024),
+    "imagenet/xnornet-bop2nd": ("46.9", 100, 1024),
+    "imagenet/birealnet18-bop2nd": ("57.2", 150, 1024),
+    "imagenet/alexnet-si-bnn": ("50.5", 100, 256),
+    "imagenet/resnet18-si-bnn": ("62.2", 100, 256),
+    "imagenet/resnet50-si-bnn": ("68.3", 100, 256),
+    "imagenet/birealnet18-sd-bnn": ("66.5", 256, 512),
+    "imagenet/resnet18-cyclebnn": ("60.4", 112, 16),
+}
+"""Every published run whose network and settings are known: its top-1, epochs and batch size."""
+
+WITHOUT_FIGURE = {
+    "cifar10/binarynet-bop2nd-ablation": (100, 100),
+    **{f"cifar10/binarynet-bop2nd-study-{rate}": (350, 50) for rate in ("constant", "tau", "gamma", "sigma")},
+    "cifar10/binarynet-bop2nd-layernorm": (500, 50),
+    "cifar10/binarynet-bop2nd-layernorm-unbiased": (500, 50),
+    "imagenet/resnet34-cyclebnn": (112, 16),
+}
+"""Published runs of whose accuracy no figure is at hand: epochs and batch size."""
 
 
 @pytest.fixture(autouse=True)
@@ -48,11 +75,14 @@ def test_a_recipe_builds_network_optimizer_and_callbacks(name: str) -> None:
     assert run_name == f"{config.model}-{config.method}" or run_name.startswith(f"{config.model}-{config.method}-")
     assert config.out is None, "a recipe does not say where its runs are kept"
     assert config.data_dir is None
+    side = config.data_options.get("size")
     with torch.device("meta"):
         network = create_model(
-            config.model, method=config.method, num_classes=10, input_size=INPUT_SIZES[dataset],
+            config.model, method=config.method, num_classes=CLASSES.get(dataset, 10),
+            input_size=(1, 3, side, side) if side else INPUT_SIZES[dataset],
             method_options=config.method_options, **config.model_options,
         )  # fmt: skip
+    AUGMENTATIONS[config.augment or "none"].target(32, 32)
     steps = config.epochs * STEPS_PER_EPOCH
     optimizer = create_optimizer(
         network, method=config.method, total_steps=steps, method_options=config.method_options,
@@ -66,12 +96,43 @@ def test_a_recipe_builds_network_optimizer_and_callbacks(name: str) -> None:
 
 
 def test_published_recipes_cite_paper_and_accuracy() -> None:
-    for run, top in PUBLISHED.items():
-        comment = find(f"cifar10/{run}").read_text().split("method:")[0]
-        assert f"{top} %" in comment, run
+    for run, (top, *sizes) in PUBLISHED.items():
+        comment = find(run).read_text().split("method:")[0]
+        assert f"published top-1 {top} %" in comment.replace("\n# ", " "), run
         assert '", 20' in comment, run
-    cited = {name for name in names() if "published top-1" in find(name).read_text()}
-    assert cited == {f"cifar10/{run}" for run in PUBLISHED}
+        config = RunConfig.from_yaml(find(run))
+        assert [config.epochs, config.batch_size] == sizes, run
+        assert config.train_images is None, f"{run} is published on all training images"
+    cited = {name for name in names() if "published top-1" in find(name).read_text().replace("\n# ", " ")}
+    assert cited == set(PUBLISHED)
+    for run, sizes_ in WITHOUT_FIGURE.items():
+        config = RunConfig.from_yaml(find(run))
+        assert (config.epochs, config.batch_size) == sizes_, run
+
+
+def test_rates_of_the_published_imagenet_runs() -> None:
+    """Bop and Bop2ndOrder run their rates in lines over the whole run, and so does Adam's."""
+    expected = {
+        "bop": {"tau": 1e-8, "gamma": Linear(1e-4, 1e-6, 100)},
+        "bop2nd": {
+            "tau": Linear(1e-8, 1e-5, 100), "gamma": Linear(1e-4, 1e-9, 100), "sigma": Linear(1e-5, 1e-2, 100),
+            "bias_correction": "none",
+        },
+    }  # fmt: skip
+    for run in (name for name in names() if name.startswith("imagenet/") and "-bop" in name):
+        config = RunConfig.from_yaml(find(run))
+        assert with_schedules(config.optimizer, 100, 10) == expected[config.method], run
+        assert (config.learning_rate, config.final_learning_rate, config.schedule) == (2.5e-3, 5e-6, "linear"), run
+
+
+def test_parts_of_imagenet_are_small_versions_of_published_runs() -> None:
+    subsets = {name: RunConfig.from_yaml(find(name)) for name in names() if name.endswith("-subset")}
+    assert {config.model for config in subsets.values()} == {"resnet18", "birealnet18", "alexnet"}
+    for name, config in subsets.items():
+        published = RunConfig.from_yaml(find(name.replace("image-folder", "imagenet").removesuffix("-subset")))
+        for setting in ("method", "method_options", "model_options"):
+            assert getattr(config, setting) == getattr(published, setting)
+        assert (config.augment, config.data) == (published.augment, "image-folder")
 
 
 def test_every_method_has_a_quick_recipe_of_the_same_size() -> None:
@@ -102,9 +163,10 @@ def test_studies_move_one_rate_at_a_time() -> None:
 
 
 def test_sfao_and_what_it_saves_on_differ_by_the_method_alone() -> None:
-    ours, theirs = (RunConfig.from_yaml(find(f"cifar10/vgg-small-{method}")) for method in ("sfao", "ste"))
-    assert replace(ours, method="ste") == theirs
-    assert resolve(ours.method).defaults == resolve(theirs.method).defaults
+    for network in ("cifar10/vgg-small", "imagenet/resnet18"):
+        ours, theirs = (RunConfig.from_yaml(find(f"{network}-{method}")) for method in ("sfao", "ste"))
+        assert replace(ours, method="ste") == theirs
+        assert resolve(ours.method).defaults == resolve(theirs.method).defaults
 
 
 def test_si_bnn_stands_behind_a_batch_norm() -> None:

@@ -124,8 +124,8 @@ def test_every_transform_has_a_case() -> None:
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_conforms(name: str) -> None:
-    check_transform(*CASES[name])
+def test_conforms(name: str, device: str) -> None:
+    check_transform(*CASES[name], device=device)
 
 
 @pytest.mark.parametrize("rows", [(4, 7), (4, 2, 3, 3)])

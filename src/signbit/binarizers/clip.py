@@ -17,7 +17,7 @@ class SignClip(Binarizer):
     Forward: ``y = sign(x)``, ``sign(0) = +1``.
     Backward, upstream gradient G: ``dL/dx = G * 1[|x| <= 1]``, both ends included.
 
-    Shape: any, kept. Alphabet: {-1, +1}. NaN gives +1; its gradient is 0 or G.
+    Shape: any, kept. Alphabet: {-1, +1}. NaN stays NaN; its gradient is 0 or G.
 
     Reference: Courbariaux, Hubara, Soudry, El-Yaniv, Bengio, "Binarized Neural Networks", 2016.
 

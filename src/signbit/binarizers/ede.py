@@ -53,7 +53,7 @@ class SignEDE(Binarizer):
     ----------
     t : > 0; 1 by default, the middle of the published course, where ``k t = 1``.
 
-    Shape: any, kept. Alphabet: {-1, +1}. NaN gives +1 and a NaN gradient.
+    Shape: any, kept. Alphabet: {-1, +1}. NaN stays NaN and gives a NaN gradient.
 
     Errors: ConfigError for t <= 0.
 

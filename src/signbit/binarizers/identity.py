@@ -16,7 +16,7 @@ class SignIdentity(Binarizer):
 
     Forward: ``y = sign(x)``, ``sign(0) = +1``. Backward, upstream gradient G: ``dL/dx = G``.
 
-    Shape: any, kept. Alphabet: {-1, +1}. NaN gives +1.
+    Shape: any, kept. Alphabet: {-1, +1}. NaN stays NaN.
 
     Reference: Bengio, Leonard, Courville, "Estimating or Propagating Gradients Through Stochastic Neurons", 2013.
 

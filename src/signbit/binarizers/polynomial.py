@@ -16,7 +16,7 @@ class SignPolynomial(Binarizer):
 
     Forward: ``y = sign(x)``, ``sign(0) = +1``. Backward, upstream gradient G: ``dL/dx = G * max(0, 2 - 2|x|)``.
 
-    Shape: any, kept. Alphabet: {-1, +1}. NaN gives +1 and a NaN gradient.
+    Shape: any, kept. Alphabet: {-1, +1}. NaN stays NaN and gives a NaN gradient.
 
     Reference: Liu, Wu, Luo, Yang, Liu, Cheng, "Bi-Real Net", 2018.
 

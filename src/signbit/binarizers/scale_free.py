@@ -22,7 +22,7 @@ class SignScaleFree(Binarizer):
     ``alpha_o b``; G here is ``alpha_o`` times the gradient H of that product, and the two parts' gradients add up to
     the published ``(1 - 1/n) H 1[|w| <= 1] + sign(w) (1/n) sum_j sign(w_j) H_j``.
 
-    Shape: ``[O, ...]``, kept. Alphabet: {-1, +1}. NaN gives +1; it spoils its filter's gradient.
+    Shape: ``[O, ...]``, kept. Alphabet: {-1, +1}. NaN stays NaN; it spoils its filter's gradient.
 
     Reference: Wang, He, Li, Zhao, Cheng, "Sparsity-Inducing Binarized Neural Networks", 2020 (released code).
 

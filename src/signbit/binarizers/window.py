@@ -28,7 +28,7 @@ class StepWindow(Binarizer):
     rho : in [0, 1]; how far the window reaches below the threshold, in units of how far it reaches above. 0.3 from
         the released code of the reference.
 
-    Shape: any, kept. Alphabet: {0, 1}. NaN gives 0; its gradient is 0 or G.
+    Shape: any, kept. Alphabet: {0, 1}. NaN stays NaN; its gradient is 0 or G.
 
     Errors: ConfigError for rho outside of [0, 1].
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Mapping
-from typing import TextIO
+from typing import Any, TextIO
 
 from lightning.pytorch import Callback, LightningModule, Trainer
 from rich.console import Console
@@ -33,12 +33,22 @@ def epoch_line(epoch: int, epochs: int, seconds: float, metrics: Mapping[str, fl
     return "  ".join([f"epoch {epoch + 1:>{len(str(epochs))}}/{epochs}", *figures, f"{seconds:.1f} s"])
 
 
+def throughput(images: int, seconds: float) -> str:
+    """How fast training is.
+
+    >>> throughput(3000, 2.0)
+    '1,500 images/s'
+    """
+    return f"{images / max(seconds, 1e-9):,.0f} images/s"
+
+
 class Progress(Callback):  # type: ignore[misc]
     """Prints :func:`epoch_line` after each epoch and, where the stream is a terminal, a bar during it.
 
     Of several processes the first one speaks.
 
-    The loss is read (which waits for the device) only when the bar is redrawn.
+    The loss is read (which waits for the device) only when the bar is redrawn. Images a second are those of all
+    processes, over the epoch so far.
 
     Parameters
     ----------
@@ -49,10 +59,11 @@ class Progress(Callback):  # type: ignore[misc]
         self._console = Console(file=stream or sys.stderr, highlight=False)
         self._bar: Bar | None = None
         self._started = self._drawn = 0.0
+        self._images = 0
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:  # noqa: ARG002
         """Start the epoch's clock and bar."""
-        self._started = time.perf_counter()
+        self._started, self._images = time.perf_counter(), 0
         if self._console.is_terminal and trainer.is_global_zero:
             columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
             self._bar = Bar(*columns, console=self._console, transient=True, auto_refresh=False)
@@ -64,16 +75,18 @@ class Progress(Callback):  # type: ignore[misc]
         trainer: Trainer,
         pl_module: LightningModule,  # noqa: ARG002
         outputs: Tensor | Mapping[str, Tensor] | None,
-        batch: object,  # noqa: ARG002
+        batch: Any,
         batch_idx: int,
     ) -> None:
         """Move the bar, at most twice a second."""
         now = time.perf_counter()
+        self._images += len(batch[0])
         if self._bar is None or now - self._drawn < REFRESH_SECONDS:
             return
         self._drawn = now
         loss = outputs["loss"] if isinstance(outputs, Mapping) else outputs
         text = "" if loss is None else f"  loss {float(loss):.4f}"
+        text += f"  {throughput(self._images * trainer.world_size, now - self._started)}"
         task = self._bar.task_ids[0]
         self._bar.update(task, completed=batch_idx + 1, description=self._title(trainer, text), refresh=True)
 

@@ -43,7 +43,6 @@ def run(args: argparse.Namespace) -> Mapping[str, Any]:
     from signbit.compare.plan import folder_of, method_settings, plan, recipe_settings, unfinished
     from signbit.compare.records import read_instructions
     from signbit.compare.runner import cores, run_all
-    from signbit.data import load
     from signbit.report.comparison_page import comparison_page
     from signbit.report.comparison_table import HEADER, cells, markdown, to_csv, to_dict, to_json
 
@@ -53,8 +52,8 @@ def run(args: argparse.Namespace) -> Mapping[str, Any]:
     jobs = min(args.jobs or cores(), len(settings) * args.seeds) or 1
     configs = plan(settings, given, args.seeds, max(1, cores() // jobs), args.out)
     waiting = unfinished(configs)
-    for data in dict.fromkeys((config.data, config.data_dir) for config in waiting):
-        load(*data)  # missing data are found here, once, and not by every run
+    for config in {(c.data, c.data_dir, str(c.data_options)): c for c in waiting}.values():
+        config.load_data()  # missing data are found here, once, and not by every run
     with Display(configs) as display:
         failures = run_all(waiting, jobs, display)
 

@@ -9,38 +9,49 @@ from typing import Any
 
 import numpy as np
 
-from signbit.cli.command import Command, positive_int, say
+from signbit.cli.command import Command, assignments, positive_int, say
 from signbit.data import load
 from signbit.data.dataset import Dataset
-from signbit.errors import ShapeError
+from signbit.errors import DataError, ShapeError
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("target", type=Path, metavar="RUN|FILE.sbn", help="a run folder or an exported file")
     parser.add_argument("--data", required=True, help="data set; see: signbit list datasets")
     parser.add_argument("--data-dir", type=Path, help="folder that holds the data set")
+    parser.add_argument(
+        "--data-option", action="append", default=[], metavar="KEY=VALUE",
+        help="option of the data set, for example size=128; a run folder brings those it was trained with",
+    )  # fmt: skip
     parser.add_argument("--batch-size", type=positive_int, default=100, help="images at once (default 100)")
     parser.add_argument("--threads", type=positive_int, default=1, help="threads of the native runtime (default 1)")
     parser.add_argument("--isa", help="instruction-set tier of the native runtime; see: signbit info")
 
 
 def run(args: argparse.Namespace) -> Mapping[str, Any]:
-    dataset = load(args.data, args.data_dir)
+    options = assignments("--data-option", args.data_option)
     if args.target.is_dir():
-        from signbit.training import evaluate, load_run
+        from signbit.data.loaders import eval_batches
+        from signbit.training import load_run
+        from signbit.training.evaluation import count_correct
 
         model, config = load_run(args.target)
-        dataset = dataset.normalized(config.normalize)
-        accuracy = evaluate(model, dataset, dataset.test)
+        trained = config.data_options if args.data == config.data else {}
+        dataset = load(args.data, args.data_dir, **{**trained, **options}).normalized(config.normalize)
+        correct, images = count_correct(model, eval_batches(dataset.test, dataset))
         how = "torch"
     else:
-        accuracy, how = _native_accuracy(args, dataset)
-    images = len(dataset.test.labels)
+        dataset = load(args.data, args.data_dir, **options)
+        correct, images, how = _native_accuracy(args, dataset)
+    if not images:
+        raise DataError("accuracy needs at least one image; the split has none that can be read")
+    accuracy = correct / images
     say(args, f"{args.target}: {100 * accuracy:.2f} % of {images:,} test images of {dataset.name} ({how})")
-    return {"accuracy": accuracy, "images": images, "correct": round(accuracy * images), "engine": how}
+    return {"accuracy": accuracy, "images": images, "correct": correct, "engine": how}
 
 
-def _native_accuracy(args: argparse.Namespace, dataset: Dataset) -> tuple[float, str]:
+def _native_accuracy(args: argparse.Namespace, dataset: Dataset) -> tuple[int, int, str]:
+    """How many test images are classified correctly, of how many, and on which engine."""
     from signbit.runtime import Session
     from signbit.runtime.preprocess import prepare
 
@@ -49,14 +60,16 @@ def _native_accuracy(args: argparse.Namespace, dataset: Dataset) -> tuple[float,
         if session.input_shape != split.images.shape[1:]:
             raise ShapeError(
                 f"{args.target} takes images of shape {session.input_shape} (C, H, W), those of {dataset.name} are "
-                f"{split.images.shape[1:]}; evaluate it on the data set that it was trained on"
+                f"{split.images.shape[1:]}; evaluate it on the data set that it was trained on, "
+                f"image files with --data-option size={session.input_shape[1]}"
             )
-        correct = 0
-        for start in range(0, len(split.labels), args.batch_size):
-            part = slice(start, start + args.batch_size)
-            logits = session.run(prepare(split.images[part], session.metadata, session.input_shape))
-            correct += int(np.count_nonzero(logits.argmax(axis=1) == split.labels[part]))
-        return correct / len(split.labels), f"native {session.isa}"
+        correct = images = 0
+        for part in split.pieces(args.batch_size):
+            if len(part):
+                logits = session.run(prepare(np.asarray(part.images), session.metadata, session.input_shape))
+                correct += int(np.count_nonzero(logits.argmax(axis=1) == part.labels))
+                images += len(part)
+        return correct, images, f"native {session.isa}"
 
 
 COMMAND = Command(

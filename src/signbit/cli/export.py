@@ -59,11 +59,11 @@ def _export_run(args: argparse.Namespace, path: Path) -> tuple[Any, Any]:
     import torch
 
     import signbit
-    from signbit.data import load, normalize
+    from signbit.data import normalize
     from signbit.training import load_run
 
     model, config = load_run(args.source)
-    dataset = load(config.data, args.data_dir or config.data_dir).normalized(config.normalize)
+    dataset = config.load_data(args.data_dir)
     # Verification sees validation images: the test set is for the final accuracy alone.
     inputs = normalize(dataset.val.images[:VERIFIED_IMAGES], dataset.mean, dataset.std)
     metadata = {"model": config.model, "method": config.method, **dataset.card.file_metadata()}

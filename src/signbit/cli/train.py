@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Mapping
 from typing import Any
 
-from signbit.cli.command import Command, positive_int, say
+from signbit.cli.command import Command, assignments, positive_int, say
 from signbit.errors import ConfigError
 
 TEXT = {
@@ -38,8 +38,15 @@ ASSIGNED = {
     "optimizer": ("--set", "optimizer setting, for example --set tau=1e-6"),
     "method_options": ("--method-option", "option of the method, for example --method-option strength=0.1"),
     "model_options": ("--model-option", "option of the network, for example --model-option norm=layer"),
+    "data_options": ("--data-option", "option of the data set, for example --data-option size=128"),
 }
 """Setting -> its flag, which may be given several times, and what it says."""
+
+DATA_OPTIONS: dict[str, tuple[Any, str]] = {
+    "on_bad_image": (str, "stop or skip: what to do at an image file that cannot be decoded (default stop)"),
+    "workers": (int, "processes that decode image files (default: one a core, at most 8)"),
+}
+"""Options of data sets of files that have a flag of their own."""
 
 SWITCHES = {"compile": "compile the training step", "download": "fetch missing data from its official address"}
 
@@ -48,7 +55,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("recipe", nargs="?", help="a shipped recipe or a YAML file; options override it")
     for name, text in TEXT.items():
         parser.add_argument(_flag(name), help=text)
-    for name, (kind, text) in NUMBERS.items():
+    for name, (kind, text) in (*NUMBERS.items(), *DATA_OPTIONS.items()):
         parser.add_argument(_flag(name), type=kind, help=text)
     for name, text in SWITCHES.items():
         parser.add_argument(_flag(name), action="store_true", default=None, help=text)
@@ -64,14 +71,16 @@ def run(args: argparse.Namespace) -> Mapping[str, Any]:
 
     given = {name: getattr(args, name) for name in (*TEXT, *NUMBERS, *SWITCHES) if getattr(args, name) is not None}
     if args.resume:
-        if args.recipe or any(getattr(args, name) for name in ASSIGNED) or set(given) - {"data_dir"}:
+        named = (*ASSIGNED, *DATA_OPTIONS)
+        if args.recipe or any(getattr(args, name) not in (None, []) for name in named) or set(given) - {"data_dir"}:
             raise ConfigError("a resumed run keeps its settings; give nothing but --data-dir beside --resume")
         result = resume(args.resume, data_dir=args.data_dir)
     else:
         settings = RunConfig.from_yaml(find(args.recipe)).to_dict() if args.recipe else {}
         for name, (flag, _) in ASSIGNED.items():
-            assigned = dict(_assignment(flag, text) for text in getattr(args, name))
-            given[name] = {**settings.get(name, {}), **assigned}
+            given[name] = {**settings.get(name, {}), **assignments(flag, getattr(args, name))}
+        flags = {name: getattr(args, name) for name in DATA_OPTIONS if getattr(args, name) is not None}
+        given["data_options"] = {**given["data_options"], **flags}
         result = fit(RunConfig.from_dict({**settings, **given}))
     if not is_first_process():
         args.json = False
@@ -89,23 +98,6 @@ def _flag(name: str) -> str:
     return f"--{name.replace('_', '-')}"
 
 
-def _assignment(flag: str, text: str) -> tuple[str, Any]:
-    """``"tau=1e-6"`` -> ``("tau", 1e-6)``: values as in a recipe, and numbers also as Python writes them."""
-    import yaml
-
-    key, equals, value = text.partition("=")
-    try:
-        parsed = yaml.safe_load(value)
-    except yaml.YAMLError:
-        equals = ""
-    if not equals or not key:
-        raise ConfigError(f"{flag} takes KEY=VALUE, the value as in a recipe, for example tau=1e-6; got {text!r}")
-    try:
-        return key, float(parsed) if isinstance(parsed, str) else parsed
-    except ValueError:
-        return key, parsed
-
-
 COMMAND = Command(
     name="train",
     summary="train a network and record the run",
@@ -113,6 +105,7 @@ COMMAND = Command(
         "signbit train digits/convnet-tiny-ste",
         "signbit train --method bop2nd --model binarynet --data cifar10 --data-dir DIR --epochs 10",
         "signbit train --method sd-bnn --set weight_decay=0 --method-option strength=0.1 --model-option width=16",
+        "signbit train image-folder/resnet18-si-bnn-subset --data-dir photos/ --on-bad-image skip",
         "signbit train my-recipe.yaml --seed 3 --out runs/third",
         "signbit train --resume runs/third",
         "signbit train cifar10/resnet20-sd-bnn --data-dir DIR --devices 2 --out runs/both",

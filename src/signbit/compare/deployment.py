@@ -13,7 +13,7 @@ import torch
 
 import signbit
 from signbit.compare.records import DEPLOYMENT, RunRecord
-from signbit.data import load, normalize
+from signbit.data import normalize
 from signbit.errors import ExportError
 from signbit.metrics import sign_balance
 from signbit.runtime import Session
@@ -44,7 +44,7 @@ def deploy(records: Sequence[RunRecord], timer: Timer) -> dict[Path, str]:
     inputs: dict[Path, Array] = {}
     for record in records:
         model, config = load_run(record.folder)
-        dataset = load(config.data, config.data_dir).normalized(config.normalize)
+        dataset = config.load_data()
         # Verification sees validation images: the test set is for the final accuracy alone.
         images = normalize(dataset.val.images[:VERIFIED_IMAGES], dataset.mean, dataset.std)
         metadata = {"model": config.model, "method": config.method, **dataset.card.file_metadata()}

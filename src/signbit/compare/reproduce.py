@@ -17,7 +17,12 @@ from signbit.training.folder import CONFIG
 
 ELSEWHERE = {"out", "data_dir", "download", "tensorboard", "keep_checkpoints"}
 """Where things lie and what is kept and logged besides: no figure of a run depends on it."""
-ASSIGNED = {"optimizer": "--set", "method_options": "--method-option", "model_options": "--model-option"}
+ASSIGNED = {
+    "data_options": "--data-option",
+    "optimizer": "--set",
+    "method_options": "--method-option",
+    "model_options": "--model-option",
+}
 """Settings made of settings, and the option that gives one of them."""
 ALWAYS_SAID = ("method", "model", "data")
 """By the name of a recipe or by options."""

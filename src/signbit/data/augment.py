@@ -49,6 +49,18 @@ def crop_flip_autoaugment_cutout(height: int, width: int) -> nn.Module:
     return nn.Sequential(crop_flip(height, width), AutoAugment(), Cutout(16))
 
 
+@AUGMENTATIONS.register(
+    "resized-crop-flip",
+    "a random part of the picture, 8 % to all of its area, scaled to the input size, mirrored half of the time",
+    "Szegedy et al., Going Deeper with Convolutions, 2015",
+)
+def resized_crop_flip(height: int, width: int) -> nn.Module:  # noqa: ARG001 - every builder has the same signature
+    """The usual augmentation of ImageNet: :class:`~signbit.data.resized_crop.ResizedCropFlip`."""
+    from signbit.data.resized_crop import ResizedCropFlip
+
+    return ResizedCropFlip()
+
+
 def augment(images: Tensor, augmentation: nn.Module, seed: int) -> Tensor:
     """Apply ``augmentation`` to a batch: the same result for the same ``seed``, the global random state left as it was.
 

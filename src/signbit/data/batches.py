@@ -66,7 +66,7 @@ class TrainBatches:
     ) -> None:
         if not 1 <= batch_size <= len(split):
             raise ConfigError(f"batch_size must be 1 .. {len(split)} (the number of training images); got {batch_size}")
-        self.images, self.labels = torch.from_numpy(split.images), torch.from_numpy(split.labels)
+        self.images, self.labels = torch.from_numpy(np.asarray(split.images)), torch.from_numpy(split.labels)
         self.mean, self.std = _statistics(data)
         self.batch_size = batch_size
         self.augmentation = nn.Identity() if augmentation is None else augmentation
@@ -117,7 +117,8 @@ class EvalBatches:
             raise ConfigError(f"batch_size must be at least 1; got {batch_size}")
         if shard.count > max(1, len(split)):
             raise ConfigError(f"{len(split)} images cannot be divided among {shard.count} processes; use fewer")
-        self.images, self.labels = (shard.of(torch.from_numpy(part)) for part in (split.images, split.labels))
+        rows = (np.asarray(split.images), split.labels)
+        self.images, self.labels = (shard.of(torch.from_numpy(part)) for part in rows)
         self.mean, self.std = _statistics(data)
         self._count = min(-(-len(split) // (shard.count * batch_size)), len(split) // shard.count)
 

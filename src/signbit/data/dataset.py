@@ -1,17 +1,20 @@
-"""What a data set is: three splits of images in memory, their classes and the statistics that standardize them."""
+"""What a data set is: three splits of images, their classes and the statistics that standardize them."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from inspect import Parameter, signature
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
+from signbit.data.file_images import FileImages
 from signbit.errors import ConfigError, DataError
+from signbit.options import refuse_mistyped, refuse_unknown
 from signbit.registry import Registry
 
 Images = npt.NDArray[np.uint8]
@@ -29,9 +32,9 @@ NORMALIZATIONS: dict[str, tuple[float, float] | None] = {
 
 @dataclass(frozen=True, eq=False)
 class Split:
-    """Images uint8 ``[N, C, H, W]`` and their class indices int64 ``[N]``."""
+    """Images uint8 ``[N, C, H, W]``, in memory or in their files, and their class indices int64 ``[N]``."""
 
-    images: Images
+    images: Images | FileImages
     labels: Labels
 
     def __post_init__(self) -> None:
@@ -50,8 +53,21 @@ class Split:
         return len(self.images)
 
     def take(self, indices: npt.NDArray[np.intp]) -> Split:
-        """The images at ``indices``, in that order."""
-        return Split(self.images[indices], self.labels[indices])
+        """The images at ``indices``, in that order; those in files stay there."""
+        return Split(self.images.take(indices, axis=0), self.labels[indices])
+
+    def pieces(self, count: int) -> Iterator[Split]:
+        """The split in order, ``count`` images at a time, in memory.
+
+        Files that cannot be decoded are left out where the data set was read with ``on_bad_image="skip"``.
+        """
+        for start in range(0, len(self), count):
+            part = slice(start, min(start + count, len(self)))
+            if isinstance(self.images, FileImages):
+                images, kept = self.images.readable(np.arange(part.start, part.stop))
+                yield Split(images, self.labels[kept])
+            else:
+                yield Split(self.images[part], self.labels[part])
 
 
 @dataclass(frozen=True)
@@ -169,7 +185,7 @@ def check_labels(labels: npt.NDArray[Any], classes: int, source: str | Path) -> 
         )
 
 
-def normalize(images: Images, mean: tuple[float, ...], std: tuple[float, ...]) -> npt.NDArray[np.float32]:
+def normalize(images: Images | FileImages, mean: tuple[float, ...], std: tuple[float, ...]) -> npt.NDArray[np.float32]:
     """Standardize pixels per channel: ``(pixel / 255 - mean) / std``, in float32.
 
     Parameters
@@ -183,13 +199,14 @@ def normalize(images: Images, mean: tuple[float, ...], std: tuple[float, ...]) -
     array([-2.,  2.], dtype=float32)
     """
     shape = (1, len(mean), 1, 1)
-    unit = images.astype(np.float32) / np.float32(255)
+    unit = np.asarray(images).astype(np.float32) / np.float32(255)
     centred: npt.NDArray[np.float32] = unit - np.asarray(mean, np.float32).reshape(shape)
     return np.divide(centred, np.asarray(std, np.float32).reshape(shape))
 
 
-Reader = Callable[[Path, bool], Dataset]
-"""Reads a data set from a folder; the flag allows downloading what is missing into it."""
+Reader = Callable[..., Dataset]
+"""Reads a data set from a folder; the flag allows downloading what is missing into it. What else it takes, by name, are
+the options of the data set."""
 
 DATASETS: Registry[Reader] = Registry("data set")
 
@@ -199,7 +216,7 @@ def default_data_dir() -> Path:
     return Path(os.environ.get("SIGNBIT_DATA") or "~/.cache/signbit").expanduser()
 
 
-def load(name: str, data_dir: str | Path | None = None, download: bool = False) -> Dataset:
+def load(name: str, data_dir: str | Path | None = None, download: bool = False, **options: Any) -> Dataset:
     """Read a registered data set.
 
     Parameters
@@ -207,7 +224,25 @@ def load(name: str, data_dir: str | Path | None = None, download: bool = False) 
     name : a name of ``DATASETS``.
     data_dir : folder of the files; default :func:`default_data_dir`. Bundled data sets ignore it.
     download : fetch missing files from the official address into ``data_dir``. Default no.
+    options : of the data set, by name, see :func:`check_options`.
 
-    Errors: :class:`UnknownNameError`; :class:`DataError` if files are missing, damaged or inconsistent.
+    Errors: :class:`UnknownNameError`; :class:`ConfigError` for options that it does not have; :class:`DataError` if
+    files are missing, damaged or inconsistent.
     """
-    return DATASETS[name].target(default_data_dir() if data_dir is None else Path(data_dir).expanduser(), download)
+    check_options(name, options)
+    folder = default_data_dir() if data_dir is None else Path(data_dir).expanduser()
+    return DATASETS[name].target(folder, download, **options)
+
+
+def check_options(name: str, options: Mapping[str, object]) -> None:
+    """ConfigError unless a registered data set takes ``options``: those are what its reader takes by name.
+
+    >>> check_options("digits", {"size": 64})
+    Traceback (most recent call last):
+        ...
+    signbit.errors.ConfigError: data set 'digits' has no setting 'size'; it has: none
+    """
+    reader = DATASETS[name].target
+    known = [p.name for p in signature(reader).parameters.values() if p.kind is Parameter.KEYWORD_ONLY]
+    refuse_unknown(f"data set {name!r}", options, known)
+    refuse_mistyped(f"data set {name!r}", reader, options)

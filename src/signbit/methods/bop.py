@@ -10,7 +10,7 @@ fifth of the run once the run's length is known). Everything that is not binary:
 from __future__ import annotations
 
 from signbit.methods.method import Method, Scale, TrainingDefaults, UpdateRule
-from signbit.methods.parts import STORED, adam
+from signbit.methods.parts import STORED, Surrogate, adam, surrogate_sign
 from signbit.optimizers import Bop
 from signbit.roles import Role
 from signbit.schedules import Staircase
@@ -22,10 +22,18 @@ def _gamma_over(total_steps: int) -> Staircase:
     return Staircase(GAMMA, factor=0.1, every=max(1, total_steps // 5))
 
 
-def bop() -> Method:
-    """Flips where the mean gradient exceeds a threshold."""
+def bop(*, surrogate: Surrogate = "clip") -> Method:
+    """Flips where the mean gradient exceeds a threshold.
+
+    Parameters
+    ----------
+    surrogate : gradient of the activations' sign: "clip", the default, or "polynomial", as Bi-Real networks have it.
+
+    Errors: UnknownNameError for another surrogate.
+    """
     return Method(
         name="bop",
+        activations=surrogate_sign(surrogate),
         weights=STORED,
         scale=Scale(),
         rules={

@@ -11,7 +11,7 @@ Rates, once the run's length is known, run linearly as in the paper's CIFAR-10 h
 from __future__ import annotations
 
 from signbit.methods.method import Method, Scale, TrainingDefaults, UpdateRule
-from signbit.methods.parts import STORED, adam
+from signbit.methods.parts import STORED, Surrogate, adam, surrogate_sign
 from signbit.optimizers import Bop2ndOrder
 from signbit.optimizers.bop2nd import EPS
 from signbit.roles import Role
@@ -30,10 +30,18 @@ def _sigma_over(total_steps: int) -> Linear:
     return Linear(1e-7, 1e-2, total_steps)
 
 
-def bop2nd() -> Method:
-    """Flips where the normalised mean gradient exceeds a threshold."""
+def bop2nd(*, surrogate: Surrogate = "clip") -> Method:
+    """Flips where the normalised mean gradient exceeds a threshold.
+
+    Parameters
+    ----------
+    surrogate : gradient of the activations' sign: "clip", the default, or "polynomial", as Bi-Real networks have it.
+
+    Errors: UnknownNameError for another surrogate.
+    """
     return Method(
         name="bop2nd",
+        activations=surrogate_sign(surrogate),
         weights=STORED,
         scale=Scale(),
         rules={

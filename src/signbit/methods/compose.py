@@ -26,11 +26,11 @@ from signbit.methods.method import (
     UpdateRule,
     Weights,
 )
-from signbit.methods.options import refuse_mistyped, refuse_unknown
 from signbit.methods.pairings import pairing
 from signbit.methods.parts import clamped
 from signbit.methods.ste import ste
 from signbit.methods.table import METHODS
+from signbit.options import refuse_mistyped, refuse_unknown
 from signbit.roles import Role
 
 if TYPE_CHECKING:

@@ -10,9 +10,9 @@ from torch.optim import Optimizer
 
 from signbit.errors import ConfigError
 from signbit.methods.compose import resolve
-from signbit.methods.options import refuse_mistyped, refuse_unknown
 from signbit.models import MODELS, InputSize
 from signbit.optimizers import Composite, check_claims, parameters_by_role
+from signbit.options import refuse_mistyped, refuse_unknown
 
 
 def create_model(

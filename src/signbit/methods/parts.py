@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, Literal
 
 from torch import nn
 from torch.optim import Adam, Optimizer
 
-from signbit.binarizers import Binarizer, SignClip
+from signbit.binarizers import Binarizer, SignClip, SignPolynomial
+from signbit.errors import UnknownNameError
 from signbit.methods.method import UpdateRule, Weights
 from signbit.optimizers import Clamped
 from signbit.roles import Role
@@ -17,6 +18,22 @@ from signbit.roles import Role
 def clipped_sign(_channels: int) -> Binarizer:
     """:class:`~signbit.binarizers.SignClip`."""
     return SignClip()
+
+
+def polynomial_sign(_channels: int) -> Binarizer:
+    """:class:`~signbit.binarizers.SignPolynomial`."""
+    return SignPolynomial()
+
+
+Surrogate = Literal["clip", "polynomial"]
+"""The gradient of the activations' sign: the baseline's, or that of Bi-Real networks."""
+
+
+def surrogate_sign(surrogate: str) -> Callable[[int], Binarizer] | None:
+    """What a method puts into the slot of activations; None leaves it to the baseline or to another method."""
+    if surrogate not in ("clip", "polynomial"):
+        raise UnknownNameError("surrogate gradient", surrogate, ("clip", "polynomial"))
+    return polynomial_sign if surrogate == "polynomial" else None
 
 
 STORED = Weights(Role.BINARY)

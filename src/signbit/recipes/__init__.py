@@ -1,7 +1,8 @@
-"""Settings of runs that ship with the package, as YAML: ``<dataset>/<model>-<method>[-variant|-quick].yaml``.
+"""Settings of runs that ship with the package, as YAML: ``<dataset>/<model>-<method>[-variant|-quick|-subset].yaml``.
 
 The first comment of a file names the paper and its published accuracy. A published run trains on all 50,000 images of
-CIFAR-10; here 5,000 of them are held out for validation, so that the same epochs are a tenth fewer steps.
+CIFAR-10; here 5,000 of them are held out for validation, so that the same epochs are a tenth fewer steps;
+of ImageNet's 1,281,167, 50,000, 4 % fewer.
 """
 
 from __future__ import annotations

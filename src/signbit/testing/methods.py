@@ -25,18 +25,20 @@ Build = Callable[[], tuple[nn.Module, Optimizer]]
 """Makes a network and its optimizer, the same ones each time."""
 
 
-def check_method(name: str, options: Mapping[str, object] | None = None) -> None:
+def check_method(name: str, options: Mapping[str, object] | None = None, *, device: str = "cpu") -> None:
     """Raise AssertionError unless networks and optimizers of a method behave as one expects of torch's own.
 
     Checked on ``convnet-tiny``: every parameter is claimed once; layers compute with the symbols of their alphabets,
     before and after training, and latent weights keep within their clamp; equal runs are equal; a run saved to bytes
     and loaded (as plain data), deep-copied or pickled in the middle ends as an uninterrupted one; bfloat16 autocast
-    gives finite gradients; and ``torch.compile`` captures one graph that computes the same, in training and evaluation.
+    gives finite gradients; NaN in an image or in a weight reaches the logits; and ``torch.compile`` captures one graph
+    that computes the same, in training and evaluation.
 
     Parameters
     ----------
     name : registered, or several joined by ``+``.
     options : of the method.
+    device : where to check, for example "cuda", there with deterministic convolutions in full float32.
 
     >>> check_method("bop")
     """
@@ -45,12 +47,16 @@ def check_method(name: str, options: Mapping[str, object] | None = None) -> None
         torch.manual_seed(1)
         model = create_model(
             "convnet-tiny", method=name, num_classes=CLASSES, input_size=SIZE, method_options=options, width=8
-        )
+        ).to(device)
         return model, create_optimizer(model, method=name, total_steps=STEPS, method_options=options)
 
+    with torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False):
+        _check(build, resolve(name, options).weights.clamp)
+
+
+def _check(build: Build, clamp: float | None) -> None:
     _check_claims(*build())
     through = _run(build, nothing)
-    clamp = resolve(name, options).weights.clamp
     for model in (build()[0], through):
         for mode in (True, False):
             _check_symbols(copy.deepcopy(model).train(mode), clamp)
@@ -59,6 +65,7 @@ def check_method(name: str, options: Mapping[str, object] | None = None) -> None
         again = _run(build, interrupt)
         assert _equal(through, again), f"{what} in the middle changes the run"
     _check_half_precision(build()[0])
+    _check_nan(build()[0])
     _check_compiled(build()[0])
 
 
@@ -68,12 +75,14 @@ def _check_claims(model: nn.Module, optimizer: Optimizer) -> None:
     assert sorted(claimed) == sorted(owned), f"{len(claimed)} claims on {len(owned)} parameters; each has one owner"
 
 
-def _batch() -> tuple[Tensor, Tensor]:
-    return torch.randn(16, *SIZE[1:], generator=torch.Generator().manual_seed(2)), torch.arange(16) % CLASSES
+def _batch(model: nn.Module) -> tuple[Tensor, Tensor]:
+    device = next(model.parameters()).device
+    x = torch.randn(16, *SIZE[1:], generator=torch.Generator().manual_seed(2))
+    return x.to(device), torch.arange(16, device=device) % CLASSES
 
 
 def _train(model: nn.Module, optimizer: Optimizer, steps: int) -> None:
-    x, y = _batch()
+    x, y = _batch(model)
     for _ in range(steps):
         loss = F.cross_entropy(model(x), y)
         optimizer.zero_grad()
@@ -117,6 +126,7 @@ def _check_symbols(model: nn.Module, clamp: float | None) -> None:
         assert stray == [], f"{name}: weights are -1 or +1; got {stray}"
         if len(layer.input_pipeline):
             x = torch.randn(3, layer.weight.shape[1], 4, 4, generator=torch.Generator().manual_seed(3))
+            x = x.to(layer.weight.device)
             x[0], x[1] = 0.0, -0.0
             alphabet: Any = layer.input_pipeline[-1].alphabet
             stray = _outside(layer.input_pipeline(x), (alphabet.low, alphabet.high))
@@ -132,8 +142,8 @@ def _outside(values: Tensor, symbols: tuple[int, int]) -> list[float]:
 
 
 def _check_half_precision(model: nn.Module) -> None:
-    x, y = _batch()
-    with torch.autocast("cpu", torch.bfloat16):
+    x, y = _batch(model)
+    with torch.autocast(x.device.type, torch.bfloat16):
         loss = F.cross_entropy(model(x), y)
     torch.autograd.backward(loss)
     for name, parameter in model.named_parameters():
@@ -141,8 +151,21 @@ def _check_half_precision(model: nn.Module) -> None:
         assert bool(parameter.grad.isfinite().all()), f"the gradient of {name} is not finite under bfloat16"
 
 
+@torch.no_grad()
+def _check_nan(model: nn.Module) -> None:
+    x, _ = _batch(model)
+    spoiled = x.clone()
+    spoiled[3, 0, 2, 2] = torch.nan
+    assert bool(copy.deepcopy(model)(spoiled).isnan().any()), "NaN in an image is lost on its way to the logits"
+    for name, layer in model.named_modules():
+        if isinstance(layer, BinaryLayer):
+            twin = copy.deepcopy(model)
+            twin.get_parameter(f"{name}.weight").view(-1)[5] = torch.nan
+            assert bool(twin(x).isnan().any()), f"NaN in the weight of {name} is lost on its way to the logits"
+
+
 def _check_compiled(model: nn.Module) -> None:
-    x, _ = _batch()
+    x, _ = _batch(model)
     torch.compiler.reset()  # networks of other methods share this one's code, and torch compiles one code so many times
     for mode in (True, False):
         plain, twin = (copy.deepcopy(model).train(mode) for _ in range(2))

@@ -19,7 +19,7 @@ Make = Callable[[list[nn.Parameter]], Optimizer]
 SHAPES = ((8, 9), (65,), (2, 3, 3, 3))
 
 
-def check_optimizer(make: Make, *, binary: bool = False) -> None:
+def check_optimizer(make: Make, *, binary: bool = False, device: str = "cpu") -> None:
     """Raise AssertionError unless the optimizer behaves as torch's own do.
 
     Checked on -1/+1 weights under seeded gradients: equal runs are equal; a run saved to bytes and loaded into a new
@@ -31,40 +31,42 @@ def check_optimizer(make: Make, *, binary: bool = False) -> None:
     ----------
     make : makes the optimizer under test for a list of parameters, with the same settings each time.
     binary : the optimizer keeps -1/+1 weights at -1/+1.
+    device : where to check, for example "cuda".
 
     >>> from signbit.optimizers import Bop
     >>> check_optimizer(lambda params: Bop(params, gamma=0.1), binary=True)
     """
-    through = _run(make, interrupt=nothing)
-    assert _equal(through, _run(make, interrupt=nothing)), "two equal runs end in different weights"
+    through = _run(make, nothing, device)
+    assert _equal(through, _run(make, nothing, device)), "two equal runs end in different weights"
     for name, interrupt in interruptions(partial(_save_and_load, make)).items():
-        assert _equal(through, _run(make, interrupt=interrupt)), f"{name} in the middle changes the run"
-    assert not _equal(through, _weights()), "12 steps change nothing"
+        assert _equal(through, _run(make, interrupt, device)), f"{name} in the middle changes the run"
+    assert not _equal(through, _weights(device)), "12 steps change nothing"
     if binary:
         assert all(bool((weight.abs() == 1).all()) for weight in through), "weights leave -1/+1"
-    _check_closure(make)
-    _check_missing_gradient(make)
-    _check_scheduler(make)
+    _check_closure(make, device)
+    _check_missing_gradient(make, device)
+    _check_scheduler(make, device)
 
 
-def _weights() -> list[nn.Parameter]:
+def _weights(device: str) -> list[nn.Parameter]:
     draw = torch.Generator().manual_seed(7)
-    return [nn.Parameter(torch.randint(0, 2, shape, generator=draw).float() * 2 - 1) for shape in SHAPES]
+    signs = [torch.randint(0, 2, shape, generator=draw).float() * 2 - 1 for shape in SHAPES]
+    return [nn.Parameter(sign.to(device)) for sign in signs]
 
 
 def _steps(weights: list[nn.Parameter], optimizer: Optimizer, steps: range) -> None:
     for step in steps:
         draw = torch.Generator().manual_seed(step)
         for weight in weights:
-            weight.grad = torch.randn(weight.shape, generator=draw)
+            weight.grad = torch.randn(weight.shape, generator=draw).to(weight.device)
         optimizer.step()
 
 
 State = tuple[list[nn.Parameter], Optimizer]
 
 
-def _run(make: Make, interrupt: Interruption) -> list[nn.Parameter]:
-    weights = _weights()
+def _run(make: Make, interrupt: Interruption, device: str) -> list[nn.Parameter]:
+    weights = _weights(device)
     state: State = weights, make(weights)
     _steps(*state, range(6))
     state = interrupt(state)
@@ -86,8 +88,8 @@ def _equal(one: list[nn.Parameter], other: list[nn.Parameter]) -> bool:
     return all(torch.equal(a, b) for a, b in zip(one, other, strict=True))
 
 
-def _check_closure(make: Make) -> None:
-    weights = _weights()
+def _check_closure(make: Make, device: str) -> None:
+    weights = _weights(device)
     optimizer = make(weights)
     losses: list[Tensor] = []
 
@@ -103,16 +105,16 @@ def _check_closure(make: Make) -> None:
     assert result is losses[0], f"step returns the closure's loss; got {result!r}"
 
 
-def _check_missing_gradient(make: Make) -> None:
-    weights = _weights()
+def _check_missing_gradient(make: Make, device: str) -> None:
+    weights = _weights(device)
     optimizer = make(weights)
-    weights[0].grad = torch.randn(weights[0].shape, generator=torch.Generator().manual_seed(0))
+    weights[0].grad = torch.randn(weights[0].shape, generator=torch.Generator().manual_seed(0)).to(device)
     optimizer.step()
-    assert _equal(weights[1:], _weights()[1:]), "a parameter without gradient changes"
+    assert _equal(weights[1:], _weights(device)[1:]), "a parameter without gradient changes"
 
 
-def _check_scheduler(make: Make) -> None:
-    weights = _weights()
+def _check_scheduler(make: Make, device: str) -> None:
+    weights = _weights(device)
     optimizer = make(weights)
     scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: 0.5**step)
     before = [group["lr"] for group in optimizer.param_groups]

@@ -30,6 +30,8 @@ def check_transform(
     shape: tuple[int, ...],
     forward: Forward | None = None,
     backward: Backward | None = None,
+    *,
+    device: str = "cpu",
 ) -> None:
     """Raise AssertionError unless the transform keeps what :class:`~signbit.transforms.Transform` promises.
 
@@ -43,6 +45,7 @@ def check_transform(
     shape : of the input to test with.
     forward, backward : its documented equations, written in numpy independently of it. None, for rounding, which has no
         smooth ones: values and gradients are then left to a test of their own.
+    device : where to check, for example "cuda".
 
     >>> from signbit.transforms import ChannelScale
     >>> def forward(x, p):
@@ -53,12 +56,13 @@ def check_transform(
     """
     assert isinstance(make().folds, bool), "folds says whether the transform disappears at export"
     for dtype in DTYPES:
-        _check_kept(_drawn(make, dtype), _input(shape, dtype))
+        _check_kept(_drawn(make, dtype).to(device), _input(shape, dtype).to(device))
         if forward is not None and backward is not None:
-            _check_equations(_drawn(make, dtype), _input((2, *shape), dtype), forward, backward)
-    transform = _drawn(make, torch.float32)
-    _check_layout(transform, shape)
-    _check_copies(make, transform, shape)
+            draw = _input((2, *shape), dtype).to(device)
+            _check_equations(_drawn(make, dtype).to(device), draw, forward, backward)
+    transform, x = _drawn(make, torch.float32).to(device), _input(shape, torch.float32).to(device)
+    _check_layout(transform, x)
+    _check_copies(make().to(device), transform, x)
 
 
 def _drawn(make: Callable[[], Transform], dtype: torch.dtype) -> Transform:
@@ -88,8 +92,8 @@ def _check_equations(transform: Transform, draw: Tensor, forward: Forward, backw
     parameters = dict(transform.named_parameters())
     y = transform(x.requires_grad_())
     grads = torch.autograd.grad(y, [x, *parameters.values()], upstream)
-    wide = {name: parameter.detach().double().numpy() for name, parameter in parameters.items()}
-    at, g = x.detach().double().numpy(), upstream.double().numpy()
+    wide = {name: _numpy(parameter) for name, parameter in parameters.items()}
+    at, g = _numpy(x), _numpy(upstream)
     expected = backward(at, g, wide)
     assert set(expected) == {"x", *parameters}, f"backward gives x and {sorted(parameters)}; got {sorted(expected)}"
     pairs = {"y": (y, forward(at, wide))}
@@ -97,26 +101,27 @@ def _check_equations(transform: Transform, draw: Tensor, forward: Forward, backw
     for name, (ours, theirs) in pairs.items():
         scale = np.abs(theirs).max()  # sums cancel: errors are measured by the largest entry
         np.testing.assert_allclose(
-            ours.detach().double().numpy(), theirs, rtol=0, atol=16 * torch.finfo(dtype).eps * scale,
+            _numpy(ours), theirs, rtol=0, atol=16 * torch.finfo(dtype).eps * scale,
             err_msg=f"{name} in {dtype}",
         )  # fmt: skip
 
 
-def _check_layout(transform: Transform, shape: tuple[int, ...]) -> None:
-    x = _input(shape, torch.float32)
+def _numpy(tensor: Tensor) -> Array:
+    return tensor.detach().cpu().double().numpy()
+
+
+def _check_layout(transform: Transform, x: Tensor) -> None:
     last = x.transpose(0, -1).contiguous().transpose(0, -1)
     for other in (x, last):
         torch.testing.assert_close(transform(other), transform(x), msg=f"strides {other.stride()} change the result")
 
 
-def _check_copies(make: Callable[[], Transform], transform: Transform, shape: tuple[int, ...]) -> None:
-    loaded = make()
+def _check_copies(loaded: Transform, transform: Transform, x: Tensor) -> None:
     loaded.load_state_dict(transform.state_dict())
     pickled: Transform = pickle.loads(pickle.dumps(transform))
     copies = {"deepcopy": copy.deepcopy(transform), "pickle": pickled, "state_dict": loaded}
     # The backend "eager" runs the captured graph as it is: it shows graph breaks and needs no compiler.
     compiled = torch.compile(copy.deepcopy(transform).forward, fullgraph=True, backend="eager")
-    x = _input(shape, torch.float32)
     expected = transform(x)
     for way, other in copies.items():
         assert torch.equal(other(x), expected), f"{way} changes the result"

@@ -10,9 +10,9 @@ from typing import Any, Literal
 
 import yaml
 
-from signbit.data import DATASETS
+from signbit.data import DATASETS, Dataset, load
 from signbit.data.augment import AUGMENTATIONS
-from signbit.data.dataset import check_normalization
+from signbit.data.dataset import check_normalization, check_options
 from signbit.errors import ConfigError
 from signbit.files import write_bytes_atomically
 from signbit.methods import resolve
@@ -41,6 +41,7 @@ class RunConfig:
     method : a registered name, or several joined by ``+``.
     model, data : registered names.
     data_dir : folder of the data set; default ``$SIGNBIT_DATA`` or ``~/.cache/signbit``.
+    data_options : options of the data set, by name, for example the size of images in folders.
     download : fetch missing data files. Default no.
     train_images : train on a fixed, stratified part of this many images, for quick tries; default: all of them.
     epochs : >= 1; default 20.
@@ -74,6 +75,7 @@ class RunConfig:
     model: str = "convnet-tiny"
     data: str = "digits"
     data_dir: str | None = None
+    data_options: Mapping[str, Any] = field(default_factory=dict)
     download: bool = False
     train_images: int | None = None
     epochs: int = 20
@@ -126,7 +128,13 @@ class RunConfig:
         ):
             if name is not None:
                 registry[name]
+        check_options(self.data, self.data_options)
         resolve(self.method, self.method_options)
+
+    def load_data(self, data_dir: str | Path | None = None) -> Dataset:
+        """Read the data set, as these settings say; from ``data_dir`` if it has moved."""
+        dataset = load(self.data, data_dir or self.data_dir, self.download, **self.data_options)
+        return dataset.normalized(self.normalize)
 
     @property
     def processes(self) -> int:
@@ -178,7 +186,7 @@ _TYPES: Mapping[str, tuple[type, ...]] = {
     **dict.fromkeys(("data_dir", "schedule", "augment", "strategy", "out"), (str, _NONE)),
     **dict.fromkeys(("download", "compile", "tensorboard"), (bool,)),
     **dict.fromkeys(("epochs", "batch_size", "seed", "devices", "nodes", "keep_checkpoints"), (int,)),
-    **dict.fromkeys(("optimizer", "method_options", "model_options"), (Mapping,)),
+    **dict.fromkeys(("data_options", "optimizer", "method_options", "model_options"), (Mapping,)),
     **dict.fromkeys(("threads", "train_images"), (int, _NONE)),
     **dict.fromkeys(("learning_rate", "final_learning_rate", "time_budget"), (float, int, _NONE)),
 }

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from signbit.data import Card, Dataset, Split
-from signbit.data.batches import EvalBatches
+from signbit.data.loaders import eval_batches
 from signbit.errors import DataError
 
 
@@ -24,15 +24,18 @@ def evaluate(model: nn.Module, data: Card | Dataset, split: Split, *, batch_size
 
     Errors: :class:`DataError` for an empty split.
     """
-    correct, images = count_correct(model, EvalBatches(split, data, batch_size=batch_size))
+    correct, images = count_correct(model, eval_batches(split, data, batch_size=batch_size))
     if not images:
-        raise DataError("accuracy needs at least one image; the split is empty")
+        raise DataError("accuracy needs at least one image; the split has none that can be read")
     return correct / images
 
 
 @torch.inference_mode()
 def count_correct(model: nn.Module, batches: Iterable[tuple[Tensor, Tensor]]) -> tuple[int, int]:
-    """How many images of ``batches`` the model classifies correctly, see :func:`evaluate`, and how many there are."""
+    """How many images of ``batches`` the model classifies correctly, see :func:`evaluate`, and how many there are.
+
+    There are fewer than in the split where image files that cannot be decoded are passed over.
+    """
     was_training = model.training
     model.eval()
     try:

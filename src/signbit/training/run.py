@@ -16,9 +16,9 @@ from lightning.pytorch.loggers import TensorBoardLogger
 
 from signbit.callbacks import EpochRecord, FlipRates, Progress, TimeBudget
 from signbit.callbacks.record import Row, read_rows
-from signbit.data import Dataset, Split, load
+from signbit.data import Dataset, Split
 from signbit.data.augment import AUGMENTATIONS
-from signbit.data.batches import EvalBatches, TrainBatches
+from signbit.data.loaders import eval_batches, train_batches
 from signbit.data.shard import Shard
 from signbit.data.splits import stratified_holdout
 from signbit.errors import ConfigError, DataError
@@ -114,7 +114,7 @@ def resume(run: str | Path, *, data_dir: str | None = None) -> RunResult:
 @contextmanager
 def _begun(config: RunConfig, watchers: Sequence[Callback]) -> Iterator[_Session]:
     """A new run, its folder made."""
-    dataset = load(config.data, config.data_dir, config.download).normalized(config.normalize)
+    dataset = config.load_data()
     config = _resolve(config, dataset)
     assert config.out is not None
     run = Path(config.out)
@@ -133,7 +133,7 @@ def _continued(
     config = read_config(run)
     if data_dir is not None:
         config = replace(config, data_dir=data_dir)
-    dataset = load(config.data, config.data_dir, config.download).normalized(config.normalize)
+    dataset = config.load_data()
     checkpoint, damage = newest_usable(run)
     with torch_threads(config.threads) if config.threads else nullcontext():
         session = _Session(config, dataset, run, watchers)
@@ -153,7 +153,7 @@ class _Session:
         keep_freed_memory()
         seed_everything(config.seed)
         augmentation = AUGMENTATIONS[config.augment or "none"].target(*dataset.card.input_size[2:])
-        self.batches = TrainBatches(
+        self.batches = train_batches(
             _training_images(config, dataset),
             dataset,
             batch_size=config.batch_size,
@@ -219,7 +219,7 @@ class _Session:
         """The figures of every epoch."""
         if self.config.precision == "bf16" and torch.backends.cpu.get_cpu_capability() == "AVX2":
             note("this CPU has no bf16 instructions; expect bf16 to be several times slower than fp32")
-        validation = EvalBatches(self.dataset.val, self.dataset, shard=self.shard)
+        validation = eval_batches(self.dataset.val, self.dataset, shard=self.shard)
         with quiet_lightning(), interrupts_raise(), failures_end_all(self.trainer), writing(self.run):
             self.trainer.fit(self.module, self.batches, validation, ckpt_path=checkpoint)
         return self.record.rows or read_rows(self.run / METRICS)
@@ -242,11 +242,11 @@ class _Session:
 
     def _accuracy(self, split: Split) -> float:
         """Over all images of the split, of which every process takes its shard."""
-        counts = count_correct(self.network, EvalBatches(split, self.dataset, shard=self.shard))
+        counts = count_correct(self.network, eval_batches(split, self.dataset, shard=self.shard))
         strategy = self.trainer.strategy
         correct, images = strategy.reduce(torch.tensor(counts, device=strategy.root_device), reduce_op="sum").tolist()
         if images == 0:
-            raise DataError("accuracy needs at least one image; the split is empty")
+            raise DataError("accuracy needs at least one image; the split has none that can be read")
         return float(correct / images)
 
 
