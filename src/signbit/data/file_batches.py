@@ -83,7 +83,7 @@ def _load(batches: _Batches, draws: Sequence[_Draw], told: set[str]) -> Iterator
         loader: Any = DataLoader(
             batches,
             batch_size=None,
-            sampler=draws,  # type: ignore[arg-type] # typed as indices; the data set takes what is in it
+            sampler=draws,
             num_workers=min(batches.images.workers, len(draws)),
             pin_memory=torch.cuda.is_available(),
         )
