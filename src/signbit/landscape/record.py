@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from signbit.data import Dataset, Split, load
+from signbit.data import Dataset, Split
 from signbit.data.batches import EvalBatches
 from signbit.data.splits import stratified_holdout
 from signbit.errors import ConfigError
@@ -131,7 +131,7 @@ def _landscape(
     name: str, run: Path, scan: Scan, data_dir: str | None, checkpoint: str, step: Callable[[], object]
 ) -> Landscape:
     network, config = load_run(run, checkpoint)
-    dataset = load(config.data, data_dir or config.data_dir).normalized(config.normalize)
+    dataset = config.load_data(data_dir)
     calibration = _batches(dataset, dataset.train, CALIBRATION_IMAGES) if scan.norms == "recalibrated" else ()
     space = SPACES[scan.space].target(network, scan.dimensions, scan.seed)
     coordinates = scan.coordinates()

@@ -10,7 +10,6 @@ import torch
 from optuna import Study, Trial
 from optuna.trial import FixedTrial, FrozenTrial, TrialState
 
-from signbit.data import load
 from signbit.methods import create_optimizer
 from signbit.sweep.definition import StudyDefinition
 from signbit.sweep.display import Display
@@ -44,7 +43,7 @@ def check(definition: StudyDefinition, where: Mapping[str, Any]) -> None:
 
 def check_run(config: RunConfig) -> None:
     """Put the parts of a run together without memory for its weights; its data must be there."""
-    card = load(config.data, config.data_dir, config.download).card
+    card = config.load_data().card
     with torch.device("meta"):
         network = build_network(config, card)
         create_optimizer(

@@ -12,7 +12,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from signbit.data import load
 from signbit.errors import ConfigError, DataError
 from signbit.training.checkpoints import LAST, NETWORK, AtomicCheckpointIO
 from signbit.training.config import RunConfig
@@ -62,7 +61,7 @@ def import_weights(weights: str | Path, key_map: KeyMap, config: RunConfig) -> I
         raise ConfigError(f"the folder of a run must be new or empty; {run} is not; choose another --out")
     weights = Path(weights)
     source = read_state(weights, key_map.state)
-    dataset = load(config.data, config.data_dir, config.download).normalized(config.normalize)
+    dataset = config.load_data()
     network = build_network(config, dataset.card)
     state, own = key_map.apply(source, network), network.state_dict()
     network.load_state_dict({**own, **state})
