@@ -6,13 +6,14 @@ STAMP  := $(VENV)/.installed
 SOURCES := pyproject.toml CMakeLists.txt $(wildcard constraints/*.txt) $(shell find native -name '*.cpp' -o -name '*.h' -o -name '*.inc' -o -name 'CMakeLists.txt' 2>/dev/null)
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help setup demo test test-interop bench soak lint format clean
+.PHONY: help setup demo test test-interop bench soak docs lint format clean
 help:
 	@echo "make demo    train a binary network on digits, export it, run it natively (under a minute after set-up)"
 	@echo "make test    all tests"
 	@echo "make test-interop  the tests against ONNX Runtime and OpenVINO, which it installs"
 	@echo "make bench   inference beside OpenVINO, ONNX Runtime and torch; writes docs/results (ARGS=--quick to try it)"
 	@echo "make soak    ten million inferences of random networks against the reference"
+	@echo "make docs    the site, into build/site (it needs no network to be read)"
 	@echo "make lint    ruff, mypy, clang-format"
 	@echo "make format  apply ruff and clang-format"
 
@@ -48,6 +49,16 @@ bench: $(PEERS)
 
 soak: $(STAMP)
 	@$(BIN)/python tests/soak/soak.py $(ARGS)
+
+SITE := $(VENV)/.site
+$(SITE): $(STAMP)
+	@echo "installing what builds the site"
+	@$(PIP) --no-build-isolation -c constraints/cpu.txt -e '.[train,dev,docs]'
+	@touch $@
+
+docs: $(SITE)
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet $(ARGS)
+	@echo "build/site/index.html; with search: python3 -m http.server -d build/site"
 
 lint: $(STAMP)
 	$(BIN)/ruff check .
