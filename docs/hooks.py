@@ -11,7 +11,7 @@ from generator.contents import expand
 from generator.equations import to_mathml
 from generator.outside import FILES, project_pages, relink
 from generator.reference import command_pages, overview, python_pages
-from generator.registries import about_method, lists_page, method_pages, missing_pages
+from generator.registries import about_method, lead, lists_page, method_pages, missing_pages
 from generator.results import results_of, results_page
 from mkdocs.exceptions import PluginError
 from mkdocs.structure.files import File, Files
@@ -39,7 +39,9 @@ def on_files(files: Files, config: Any) -> Files:
         relink(page.content_string, page.src_uri, copied.add)
     for path in sorted(copied):
         files.append(File.generated(config, f"{FILES}/{path}", abs_src_path=str(ROOT / path)))
-    config.nav = expand(config.nav, [page.src_uri for page in files.documentation_pages()])
+    # Methods in the order of their registry, which begins with the simplest.
+    pages = [page.src_uri for page in files.documentation_pages() if page.src_uri not in method_pages()]
+    config.nav = expand(config.nav, [*method_pages(), *pages])
     return files
 
 
@@ -49,7 +51,8 @@ def on_page_markdown(markdown: str, page: Any, config: Any, files: Files) -> str
     text = relink(markdown, path, lambda _: None)
     if path in method_pages():
         name = Path(path).stem
-        text = "\n\n".join([text, about_method(name), results_of(name)])
+        heading, _, rest = text.partition("\n")
+        text = "\n\n".join([heading, lead(name), rest, about_method(name), results_of(name)])
     return text
 
 

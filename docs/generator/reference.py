@@ -55,7 +55,7 @@ def _sentence(text: str) -> str:
 
 def _help(name: str) -> str:
     parser = parser_of(load(name))
-    parser.formatter_class = partial(argparse.RawDescriptionHelpFormatter, width=96)  # type: ignore[assignment]
+    parser.formatter_class = partial(argparse.RawDescriptionHelpFormatter, width=88)  # type: ignore[assignment]
     # The examples stand above.
     return parser.format_help().partition("\nexamples:\n")[0].rstrip()
 

@@ -52,6 +52,11 @@ def method_pages() -> list[str]:
     return [f"methods/{name}.md" for name in METHODS.names()]
 
 
+def lead(name: str) -> str:
+    """The line below the heading of a method's page."""
+    return f"**{METHODS[name].summary[0].upper()}{METHODS[name].summary[1:]}.**"
+
+
 def about_method(name: str) -> str:
     """What follows the hand-written part of a method's page: options, defaults, combinations, recipes, source."""
     entry = METHODS[name]
