@@ -24,7 +24,7 @@ def project_pages() -> dict[str, str]:
 
 
 def relink(text: str, page: str, copy: Callable[[str], None]) -> str:
-    """The text of ``page`` with its links made to work on the site.
+    """The text of ``page`` with its links made to work on the site; folders have no page, so a link to one is dropped.
 
     Parameters
     ----------
@@ -46,6 +46,8 @@ def relink(text: str, page: str, copy: Callable[[str], None]) -> str:
             target = path.removeprefix("docs/")
         elif path == "docs":
             target = "index.md"
+        elif (ROOT / path).is_dir():
+            return link["text"]
         else:
             if not (ROOT / path).is_file():
                 raise FileNotFoundError(f"{source} links to {link['target']}, which does not exist")

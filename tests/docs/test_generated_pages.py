@@ -167,6 +167,7 @@ def test_links_out_of_the_docs() -> None:
         "[a](project/readme.md#from-c) [b](files/examples/read_sbn.py) [c](methods.md) [d](https://x.org) [e](#f)"
     )
     assert copied == ["examples/read_sbn.py"]
+    assert outside.relink("[tests](../tests)", "c.md", copied.append) == "tests"
     assert outside.relink("[d](docs/c.md)", "project/readme.md", copied.append) == "[d](../c.md)"
     with pytest.raises(FileNotFoundError, match=r"docs/c\.md links to \.\./gone\.py"):
         outside.relink("[a](../gone.py)", "c.md", copied.append)
