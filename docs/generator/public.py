@@ -14,14 +14,11 @@ from types import ModuleType
 import signbit
 from signbit.registry import Registry
 
-LEAVES = ("alphabet", "errors", "files", "registry", "roles")
-"""Modules that are rooms by themselves."""
-
 
 def rooms() -> list[str]:
     """Every room of the package by its full name, ``signbit`` itself first; the command line has pages of its own."""
-    packages = [m.name for m in pkgutil.iter_modules(signbit.__path__) if m.ispkg and m.name != "cli"]
-    return ["signbit", *(f"signbit.{name}" for name in sorted([*packages, *LEAVES]))]
+    names = sorted(module.name for module in pkgutil.iter_modules(signbit.__path__))
+    return ["signbit", *(f"signbit.{name}" for name in names if name != "cli" and not name.startswith("_"))]
 
 
 def public_names(room: str) -> list[str]:
