@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import ast
+import doctest
 import inspect
 import types
 from importlib import import_module
 from pathlib import Path
 
+import generator
 import pytest
 from generator import contents, docstrings, outside, public, reference, registries, results
 
@@ -128,6 +130,13 @@ def test_docstrings_become_markdown() -> None:
         3
         ```"""
     )
+
+
+@pytest.mark.parametrize("module", [generator, contents, docstrings], ids=lambda module: module.__name__)
+def test_examples_in_the_generator(module: types.ModuleType) -> None:
+    outcome = doctest.testmod(module)
+    assert outcome.attempted
+    assert not outcome.failed
 
 
 def test_every_method_has_a_page() -> None:
