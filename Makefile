@@ -6,7 +6,7 @@ STAMP  := $(VENV)/.installed
 SOURCES := pyproject.toml CMakeLists.txt $(wildcard constraints/*.txt) $(shell find native -name '*.cpp' -o -name '*.h' -o -name '*.inc' -o -name 'CMakeLists.txt' 2>/dev/null)
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help setup demo test test-interop bench soak fuzz lint format clean
+.PHONY: help setup demo test test-interop bench soak fuzz docs lint format clean
 help:
 	@echo "make demo    train a binary network on digits, export it, run it natively (under a minute after set-up)"
 	@echo "make test    all tests"
@@ -14,6 +14,7 @@ help:
 	@echo "make bench   inference beside OpenVINO, ONNX Runtime and torch; writes docs/results (ARGS=--quick to try it)"
 	@echo "make soak    ten million inferences of random networks against the reference"
 	@echo "make fuzz    a million mutated files through the native loader and executor; needs clang"
+	@echo "make docs    the site, into build/site (it needs no network to be read)"
 	@echo "make lint    ruff, mypy, clang-format"
 	@echo "make format  apply ruff and clang-format"
 
@@ -52,6 +53,16 @@ soak: $(STAMP)
 
 fuzz: $(STAMP)
 	@$(BIN)/python native/fuzz/run.py $(ARGS)
+
+SITE := $(VENV)/.site
+$(SITE): $(STAMP)
+	@echo "installing what builds the site"
+	@$(PIP) --no-build-isolation -c constraints/cpu.txt -e '.[train,dev,docs]'
+	@touch $@
+
+docs: $(SITE)
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet $(ARGS)
+	@echo "build/site/index.html; with search: python3 -m http.server -d build/site"
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

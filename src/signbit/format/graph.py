@@ -66,6 +66,7 @@ class Bits:
 
 
 Blob = npt.NDArray[np.float32] | npt.NDArray[np.int32] | Bits
+"""A constant of the graph."""
 
 
 def blob_dtype(blob: Blob) -> DType:
@@ -101,6 +102,7 @@ SPATIAL = (
     "kernel_h", "kernel_w", "stride_h", "stride_w",
     "pad_top", "pad_left", "pad_bottom", "pad_right", "dilation_h", "dilation_w",
 )  # fmt: skip
+"""Attributes of everything that slides a window over the image."""
 
 OPS: Mapping[str, OpSchema] = {
     "conv2d": OpSchema(1, attributes=(*SPATIAL, "groups"), blobs=("weight", "bias"), optional_blobs=("bias",)),
@@ -118,6 +120,7 @@ OPS: Mapping[str, OpSchema] = {
     "sigmoid": OpSchema(13),
     "layer_norm": OpSchema(14, scalars=("eps",), blobs=("scale", "shift")),
 }
+"""Operation by name -> what its nodes carry."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -76,6 +76,7 @@ PAIRINGS: tuple[Pairing, ...] = (
         activations="cyclebnn", weights="cyclebnn", scale="cyclebnn",
     ),
 )  # fmt: skip
+"""Every two methods, once."""
 
 
 def pairing(a: str, b: str) -> Pairing | None:
