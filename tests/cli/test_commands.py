@@ -139,6 +139,23 @@ def test_export_result(run_folder: Path, tmp_path: Path, capsys: pytest.CaptureF
     assert {"file", "bytes", "packed_layers", "float_layers", "max_abs_diff", "argmax_agreement"} <= result.keys()
     assert result["bytes"] == (tmp_path / "a.sbn").stat().st_size
     assert result["packed_layers"] == 3
+    assert result["verification"]["images"] > 100
+    assert {"one_bit_macs", "time_share"} <= result["layers"][0].keys()
+
+
+def test_export_explains_itself(run_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    target, passes = tmp_path / "a.sbn", tmp_path / "new" / "passes"
+    arguments = ("export", str(run_folder), "-o", str(target), "--data", "digits", "--images", "5")
+    assert main([*arguments, "--explain"]) == 0
+    printed = capsys.readouterr().out
+    assert all(f"after {name}:\n" in printed for name in ("trace", "fold", "lower", "plan", "verify"))
+    assert "verified on 5 image(s)" in printed
+    result_of(capsys, *arguments, "--explain", str(passes))
+    files = sorted(path.name for path in passes.iterdir())
+    assert files == ["1-trace.txt", "2-fold.txt", "3-lower.txt", "4-plan.txt", "5-verify.txt"]
+    assert (passes / "3-lower.txt").read_text().rstrip() in printed
+    assert main(["export", str(target), "-o", str(tmp_path / "b.onnx"), "--to", "onnx", "--explain"]) == 2
+    assert "is exported already" in capsys.readouterr().err
 
 
 def test_inspect_counts_the_binary_weights(sbn_file: Path, capsys: pytest.CaptureFixture[str]) -> None:

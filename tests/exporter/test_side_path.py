@@ -157,7 +157,7 @@ def test_the_report_names_the_side_path(isa: str, tmp_path: Path, monkeypatch: p
     )
     assert rows["0.last.input_pipeline.0.expand"].reason == "float: side path of 0.last"
     assert rows["0.conv.input_pipeline.0.a2"].reason == "float: side path of 0.conv"
-    assert rows["0.conv.input_pipeline.0"].reason == "float: full-precision product; float: element by element"
+    assert rows["0.conv.input_pipeline.0"].reason == "float: side path of 0.conv; float: element by element"
     assert rows["0.conv.input_pipeline.0"].bytes_after == 3 * 16 * 4
     assert rows["1"].reason == "float: mean and variance depend on the sample"
     assert (report.packed_layers, report.float_layers) == (2, 4)

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 
-from signbit.cli.command import Command, say
+from signbit.cli.command import Command, positive_int, say
 from signbit.errors import ConfigError
+from signbit.files import write_bytes_atomically
 
 VERIFIED_IMAGES = 200
 RANDOM_IMAGES = 8
@@ -27,13 +29,24 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("-o", "--output", type=Path, required=True, help="the file to write, for example model.sbn")
     parser.add_argument("--to", default="sbn", metavar="TYPE", help=f"sbn (default); {others}")
-    parser.add_argument("--data-dir", type=Path, help="folder of the run's data set, if it has moved")
+    parser.add_argument("--data", metavar="NAME", help="data set to verify on (default: the run's own)")
+    parser.add_argument("--data-dir", type=Path, help="folder of that data set, if it has moved")
+    parser.add_argument(
+        "--images", type=positive_int, default=VERIFIED_IMAGES, metavar="N",
+        help=f"verify on N of its validation images (default {VERIFIED_IMAGES})",
+    )  # fmt: skip
+    parser.add_argument(
+        "--explain", nargs="?", const="-", metavar="DIR",
+        help="print the network after every pass, or write it to DIR, one text file a pass",
+    )  # fmt: skip
 
 
 def run(args: argparse.Namespace) -> Mapping[str, Any]:
     from signbit.format import read
     from signbit.interop import FILE_TYPES, exchange
 
+    if args.explain is not None and args.source.is_file():
+        raise ConfigError(f"--explain follows a run through the passes; {args.source} is exported already: inspect it")
     if args.to == "sbn":
         if args.source.is_file():
             raise ConfigError(f"{args.source} is a file already; add --to with one of: {', '.join(FILE_TYPES.names())}")
@@ -59,16 +72,47 @@ def _export_run(args: argparse.Namespace, path: Path) -> tuple[Any, Any]:
     import torch
 
     import signbit
-    from signbit.data import normalize
+    from signbit.data import load, normalize
     from signbit.training import load_run
 
     model, config = load_run(args.source)
-    dataset = config.load_data(args.data_dir)
+    if own := args.data in (None, config.data):
+        dataset = config.load_data(args.data_dir)
+    else:
+        dataset = load(args.data, args.data_dir).normalized(config.normalize)
     # Verification sees validation images: the test set is for the final accuracy alone.
-    inputs = normalize(dataset.val.images[:VERIFIED_IMAGES], dataset.mean, dataset.std)
-    metadata = {"model": config.model, "method": config.method, **dataset.card.file_metadata()}
-    report = signbit.export(model, torch.from_numpy(inputs[:1]), path, data=inputs, metadata=metadata)
+    inputs = normalize(dataset.val.images[: args.images], dataset.mean, dataset.std)
+    card = dataset.card.file_metadata() if own else {}
+    metadata = {"model": config.model, "method": config.method, **card}
+    report = signbit.export(
+        model,
+        torch.from_numpy(inputs[:1]),
+        path,
+        data=inputs[1:] if len(inputs) > 1 else None,
+        metadata=metadata,
+        explain=_explainer(args),
+    )
     return report, inputs
+
+
+def _explainer(args: argparse.Namespace) -> Callable[[str, str], None] | None:
+    """Prints what a pass made, or writes ``1-trace.txt`` and so on."""
+    if args.explain is None:
+        return None
+    done = count(1)
+
+    def explain(name: str, network: str) -> None:
+        if args.explain == "-":
+            say(args, f"after {name}:\n{network}\n")
+            return
+        folder = Path(args.explain)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise ConfigError(f"--explain cannot write to {folder}: {error.strerror}; name a folder") from error
+        write_bytes_atomically(folder / f"{next(done)}-{name}.txt", f"{network}\n".encode())
+
+    return explain
 
 
 COMMAND = Command(
@@ -76,6 +120,7 @@ COMMAND = Command(
     summary="write a trained run as one .sbn file, or for another engine",
     examples=(
         "signbit export runs/NAME -o model.sbn",
+        "signbit export runs/NAME -o model.sbn --explain passes",
         "signbit export runs/NAME -o model.onnx --to onnx",
         "signbit export model.sbn -o model.xml --to openvino",
     ),

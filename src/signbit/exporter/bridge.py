@@ -13,8 +13,9 @@ from torch import Tensor, nn
 
 import signbit
 from signbit.errors import ExportError
-from signbit.exporter.lower import lower
+from signbit.exporter.passes import Explain, run_passes
 from signbit.exporter.report import ExportReport, make_report
+from signbit.exporter.timing import time_shares
 from signbit.exporter.verify import verify
 from signbit.files import write_bytes_atomically
 from signbit.format import Graph, write_bytes
@@ -27,6 +28,7 @@ def export(
     *,
     data: Tensor | npt.NDArray[Any] | None = None,
     metadata: Mapping[str, Any] | None = None,
+    explain: Explain | None = None,
 ) -> ExportReport:
     """Write ``model`` as a ``.sbn`` file that computes the same, and say what became of every layer.
 
@@ -36,10 +38,13 @@ def export(
 
     Parameters
     ----------
-    model : made of signbit layers, ``torch.nn`` modules, ``+`` and ``torch.flatten(x, 1)``.
+    model : any module that ``torch.export`` can follow, made of signbit layers and torch's usual float operations;
+        docs/export.md lists them.
     example_input : ``[N, C, H, W]`` float32, N >= 1, scaled as the network expects it.
     path : the file to write; replaced whole if it exists.
     data : more images ``[N, C, H, W]`` to verify on; default none.
+    explain : called after each pass with its name and the network as it stands then, as text, also when a later one
+        fails; default none. The passes are trace, fold, lower, plan, verify.
     metadata : what docs/format.md lists: ``labels``, ``input`` (``mean``, ``std``, ``mode``), ``model``, ``method``.
 
     Errors
@@ -61,16 +66,20 @@ def export(
         if extra.shape[1:] != images.shape[1:]:
             raise ExportError(f"data holds images {list(extra.shape[1:])}, example_input {list(images.shape[1:])}")
         images = torch.cat([images, extra])
-    lowered = lower(model, images, {"producer": f"signbit {signbit.__version__}", **(metadata or {})})
-    content = write_bytes(lowered.graph)
+    metadata = {"producer": f"signbit {signbit.__version__}", **(metadata or {})}
+    passes = run_passes(model, images.shape[1:], metadata, explain)
+    content = write_bytes(passes.plan.graph)
     verification = verify(model, content, images)
+    if explain is not None:
+        explain("verify", "\n".join(verification.lines()))
+    times = time_shares(content, np.ascontiguousarray(images[:1].numpy()))
     write_bytes_atomically(path, content)
-    return make_report(path, len(content), model, lowered, verification)
+    return make_report(path, len(content), model, passes, times, verification)
 
 
 def lower_model(model: nn.Module, example_input: Tensor) -> Graph:
     """The graph that :func:`export` would write, neither verified nor written."""
-    return lower(model, example_input).graph
+    return run_passes(model, _images(example_input, "example_input").shape[1:]).plan.graph
 
 
 def _images(images: Tensor | npt.NDArray[Any], what: str) -> Tensor:

@@ -1,4 +1,4 @@
-"""From symbols to nodes: pending work is done in float where real numbers are wanted, and folded where bits are."""
+"""From actions to nodes: what is pending is done in float where numbers are wanted, and becomes thresholds for bits."""
 
 from __future__ import annotations
 
@@ -10,10 +10,16 @@ import numpy.typing as npt
 from signbit.alphabet import Alphabet
 from signbit.errors import ExportError
 from signbit.exporter import fold
-from signbit.exporter.symbol import Elementwise, Flatten, MaxPool, Pending, Symbol
+from signbit.exporter.symbol import Elementwise, Flatten, MaxPool, Pad, Pending, Subsample, Symbol
 from signbit.format import Bits, DType, GraphBuilder
 
 Key = tuple[int, tuple[Pending, ...]]
+
+
+BITS_READ = (
+    "a binarized tensor is read by something other than a binary layer; only BinaryConv2d and BinaryLinear "
+    "compute with bits: give the real tensor to the other readers"
+)
 
 
 class Emitter:
@@ -39,10 +45,7 @@ class Emitter:
     def real(self, symbol: Symbol) -> int:
         """The value that holds ``symbol`` in float32."""
         if symbol.alphabet is not None:
-            raise ExportError(
-                "a binarized tensor is read by something other than a binary layer; only BinaryConv2d and BinaryLinear "
-                "compute with bits: give the real tensor to the other readers"
-            )
+            raise ExportError(BITS_READ)
         return self._real(symbol.base, symbol.pending)
 
     def bits(self, symbol: Symbol, alphabet: Alphabet, name: str) -> int:
@@ -69,6 +72,8 @@ class Emitter:
                     break
                 conditions = _before(conditions, item.step)
                 folded.insert(0, item.path)
+            elif isinstance(item, Subsample | Pad):
+                break  # the file has these for numbers alone
             elif isinstance(item, Flatten) and len(conditions) > 1:
                 break  # thresholds per position, not per channel
             elif isinstance(item, MaxPool) and not all(isinstance(c, bool) or c.rising for c in conditions):
@@ -121,6 +126,8 @@ class Emitter:
     def _emit(self, base: int, pending: tuple[Pending, ...]) -> int:
         *rest, last = pending
         head = tuple(rest)
+        if isinstance(last, Subsample | Pad):
+            return self._place(self._real(base, head), last)
         if not isinstance(last, Elementwise):
             source = self._through(base, head)
             return self._move(source, last, self.builder.value(source).dtype.name.lower())
@@ -149,8 +156,21 @@ class Emitter:
         blobs = {"scale": _float32(whole.scale, path), "shift": _float32(whole.shift, path)}
         return self.builder.node("affine", source, blobs=blobs, name=path, note=note)
 
+    def _place(self, source: int, item: Subsample | Pad) -> int:
+        self.note_fate(item.path, "float")
+        if isinstance(item, Subsample):
+            strides = {"stride_h": item.stride_h, "stride_w": item.stride_w}
+            return self.builder.node("subsample", source, attributes=strides, name=item.path, note="float")
+        channels = self.builder.value(source).shape[2]
+        sides = dict(zip(("pad_top", "pad_left", "pad_bottom", "pad_right"), item.sides, strict=True))
+        ones = {"weight": np.ones((channels, 1, 1, 1), np.float32)}
+        attributes = {**sides, "groups": channels}
+        return self.builder.node(
+            "conv2d", source, attributes=attributes, blobs=ones, name=item.path, note="float: pads"
+        )
+
     def _move(self, source: int, item: Pending, note: str) -> int:
-        assert not isinstance(item, Elementwise)
+        assert isinstance(item, Flatten | MaxPool)
         self.note_fate(item.path, f"on {note}")
         if isinstance(item, Flatten):
             return self.builder.node("flatten", source, name=item.path, note=note)

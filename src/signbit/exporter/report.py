@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Container, Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Any
 
 from torch import nn
 
-from signbit.exporter.lower import Lowered
+from signbit.exporter.hints import hints
+from signbit.exporter.passes import Passes
+from signbit.exporter.plan import NodeCost
+from signbit.exporter.timing import TimeShares
 from signbit.exporter.verify import ROUNDING, Verification
-from signbit.format import Bits, Node
 from signbit.layers import BinaryLayer
 
 WEIGHTED = (BinaryLayer, nn.Conv2d, nn.Linear)
@@ -31,6 +33,9 @@ class LayerRow:
     reason : why it is packed or float, or where it was folded to.
     bytes_before : its parameters and statistics as float32.
     bytes_after : its constants in the file.
+    one_bit_macs : products of a bit and a bit for one image.
+    float_macs : all its other products.
+    time_share : of the time of one image that its steps take, 0 .. 1; None where it was not measured.
     """
 
     name: str
@@ -40,6 +45,9 @@ class LayerRow:
     reason: str
     bytes_before: int
     bytes_after: int
+    one_bit_macs: int
+    float_macs: int
+    time_share: float | None
 
 
 @dataclass(frozen=True)
@@ -52,6 +60,9 @@ class ExportReport:
     bytes : its size.
     float_bytes : parameters and statistics of the model as float32.
     layers : one row per module with parameters, in the model's order.
+    peak_bytes : the most that values of one image take together, see :class:`signbit.exporter.plan.Plan`.
+    time_source : what the shares of time come from, or why there are none.
+    hints : what would make the network smaller or faster.
     verification : the measured difference from the torch model.
     """
 
@@ -59,6 +70,9 @@ class ExportReport:
     bytes: int
     float_bytes: int
     layers: tuple[LayerRow, ...]
+    peak_bytes: int
+    time_source: str
+    hints: tuple[str, ...]
     verification: Verification
 
     @property
@@ -70,6 +84,16 @@ class ExportReport:
     def float_layers(self) -> int:
         """Convolutions and linear layers with float weights."""
         return sum(row.weighted and not row.packed for row in self.layers)
+
+    @property
+    def one_bit_macs(self) -> int:
+        """Products of a bit and a bit for one image."""
+        return sum(row.one_bit_macs for row in self.layers)
+
+    @property
+    def float_macs(self) -> int:
+        """All other products."""
+        return sum(row.float_macs for row in self.layers)
 
     @property
     def max_abs_diff(self) -> float:
@@ -91,49 +115,91 @@ class ExportReport:
             "float_layers": self.float_layers,
             "max_abs_diff": self.max_abs_diff,
             "argmax_agreement": self.argmax_agreement,
+            "one_bit_macs": self.one_bit_macs,
+            "float_macs": self.float_macs,
+            "peak_bytes": self.peak_bytes,
+            "time_source": self.time_source,
+            "hints": list(self.hints),
             "verification": vars(self.verification),
             "layers": [vars(row) for row in self.layers],
         }
 
     def __str__(self) -> str:
         check = self.verification
-        rows = [("layer", "kind", "before", "after", "")]
-        rows += [(r.name, r.kind, f"{r.bytes_before:,}", f"{r.bytes_after:,}", r.reason) for r in self.layers]
+        rows = [("layer", "kind", "before", "after", "1-bit MACs", "float MACs", "time", "")]
+        rows += [
+            (r.name, r.kind, *(f"{n:,}" for n in (r.bytes_before, r.bytes_after, r.one_bit_macs, r.float_macs)),
+             "" if r.time_share is None else f"{r.time_share:.1%}", r.reason)
+            for r in self.layers
+        ]  # fmt: skip
         return "\n".join(
             [
                 *_table(rows),
                 "",
                 f"{self.file}: {self.bytes:,} bytes, {self.float_bytes / self.bytes:.1f} times smaller than "
                 f"{self.float_bytes:,} bytes of float32; {self.packed_layers} layers packed, {self.float_layers} float",
+                f"one image: {self.one_bit_macs:,} 1-bit MACs, {self.float_macs:,} float; values take at most "
+                f"{self.peak_bytes:,} bytes; time: {self.time_source}",
                 f"verified on {check.images} image(s) with {check.engine}: largest difference {check.max_abs_diff:.3g} "
                 f"(outputs span {check.output_range:.3g}), argmax agreement {check.argmax_agreement:.2%}, "
                 f"{check.flipped_images} image(s) beyond {ROUNDING:g} of the span",
+                *(f"hint: {hint}" for hint in self.hints),
             ]
         )
 
 
 def make_report(
-    path: str | os.PathLike[str], size: int, model: nn.Module, lowered: Lowered, verification: Verification
+    path: str | os.PathLike[str],
+    size: int,
+    model: nn.Module,
+    passes: Passes,
+    times: TimeShares,
+    verification: Verification,
 ) -> ExportReport:
-    """Put together what lowering and verifying found.
+    """Put together what the passes, the profile and the verification found.
 
     Parameters
     ----------
     size : bytes of the file.
     """
     modules = {name: module for name, module in model.named_modules() if _own_floats(module)}
-    calls = lowered.fates.keys() - dict(model.named_modules()).keys()
-    after = _bytes_by_module(lowered.graph.nodes, modules)
+    fates = passes.lower.fates
+    calls = fates.keys() - dict(model.named_modules()).keys()
+    costs: dict[str, list[NodeCost]] = {name: [] for name in modules}
+    for node, cost in zip(passes.plan.graph.nodes, passes.plan.costs, strict=True):
+        if (owner := owner_of(node.name, modules)) is not None:
+            costs[owner].append(cost)
+    seconds = dict.fromkeys(modules, 0.0)
+    for name, share in times.shares.items():
+        if (owner := owner_of(name, modules)) is not None:
+            seconds[owner] += share
     rows = []
     for name, module in modules.items():
-        fates = _fates(name, lowered.fates, calls)
-        packed = isinstance(module, BinaryLayer) and bool(fates)
-        reason = "; ".join(fates) or "not used by the network"
-        weighted = isinstance(module, WEIGHTED)
+        told = _fates(name, fates, calls)
         rows.append(
-            LayerRow(name, type(module).__name__, weighted, packed, reason, 4 * _own_floats(module), after[name])
+            LayerRow(
+                name=name,
+                kind=type(module).__name__,
+                weighted=isinstance(module, WEIGHTED),
+                packed=isinstance(module, BinaryLayer) and bool(told),
+                reason="; ".join(told) or "not used by the network",
+                bytes_before=4 * _own_floats(module),
+                bytes_after=sum(cost.constant_bytes for cost in costs[name]),
+                one_bit_macs=sum(cost.one_bit_macs for cost in costs[name]),
+                float_macs=sum(cost.mixed_macs + cost.float_macs for cost in costs[name]),
+                time_share=seconds[name] if times.shares else None,
+            )
         )
-    return ExportReport(os.fspath(path), size, sum(row.bytes_before for row in rows), tuple(rows), verification)
+    return ExportReport(
+        file=os.fspath(path),
+        bytes=size,
+        float_bytes=sum(row.bytes_before for row in rows),
+        layers=tuple(rows),
+        peak_bytes=passes.plan.peak_bytes,
+        time_source=times.source,
+        hints=hints(rows, size, verification.images),
+        verification=verification,
+    )
 
 
 def _fates(name: str, fates: Mapping[str, list[str]], calls: Set[str]) -> list[str]:
@@ -150,21 +216,19 @@ def _own_floats(module: nn.Module) -> int:
     return sum(tensor.numel() for tensor in tensors if tensor.is_floating_point())
 
 
-def _bytes_by_module(nodes: Sequence[Node], modules: Mapping[str, nn.Module]) -> dict[str, int]:
-    """Constants of the nodes, each counted for the innermost listed module that its name lies in."""
-    total = dict.fromkeys(modules, 0)
-    for node in nodes:
-        name = node.name
-        while name and name not in total:
-            name = name.rpartition(".")[0]
-        if name:
-            total[name] += sum(b.octets.nbytes if isinstance(b, Bits) else b.nbytes for b in node.blobs.values())
-    return total
+def owner_of(name: str, modules: Container[str]) -> str | None:
+    """The innermost listed module that the name of a node lies in."""
+    while name and name not in modules:
+        name = name.rpartition(".")[0]
+    return name if name in modules else None
 
 
 def _table(rows: Sequence[tuple[str, ...]]) -> list[str]:
-    widths = [max(len(row[column]) for row in rows) for column in range(4)]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]) - 1)]
     return [
-        f"{name:<{widths[0]}}  {kind:<{widths[1]}}  {before:>{widths[2]}}  {after:>{widths[3]}}  {reason}".rstrip()
-        for name, kind, before, after, reason in rows
-    ]
+        "  ".join(
+            [*(cell.ljust(w) if i < 2 else cell.rjust(w) for i, (cell, w) in enumerate(zip(row, widths, strict=False))),
+             row[-1]]
+        ).rstrip()
+        for row in rows
+    ]  # fmt: skip

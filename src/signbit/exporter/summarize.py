@@ -12,8 +12,10 @@ from torch import nn
 
 import signbit
 from signbit.errors import ExportError
-from signbit.exporter.lower import lower
-from signbit.format import Bits, Graph, write_bytes
+from signbit.exporter.passes import run_passes
+from signbit.exporter.plan import constant_bytes
+from signbit.exporter.report import owner_of
+from signbit.format import Graph, write_bytes
 from signbit.metrics.layer_costs import LayerCost, layer_costs
 from signbit.metrics.operations import TrainingOperations, training_operations
 
@@ -130,7 +132,7 @@ def summary(model: nn.Module, input_size: tuple[int, ...]) -> Summary:
     after: Mapping[str, int | None]
     try:
         metadata = {"producer": f"signbit {signbit.__version__}"}
-        graph = lower(_as_if_trained(model), torch.zeros(1, *input_size[1:]), metadata).graph
+        graph = run_passes(_as_if_trained(model), input_size[1:], metadata).plan.graph
     except ExportError as error:
         size, after, reason = None, dict.fromkeys(names), str(error)
     else:
@@ -157,11 +159,8 @@ def _bytes_by_layer(graph: Graph, names: list[str]) -> Mapping[str, int | None]:
     """Constants of the nodes, each counted for the innermost listed module that its name lies in."""
     total = dict.fromkeys(names, 0)
     for node in graph.nodes:
-        name = node.name
-        while name and name not in total:
-            name = name.rpartition(".")[0]
-        if name:
-            total[name] += sum(b.octets.nbytes if isinstance(b, Bits) else b.nbytes for b in node.blobs.values())
+        if (layer := owner_of(node.name, total)) is not None:
+            total[layer] += constant_bytes(node)
     return dict(total)
 
 

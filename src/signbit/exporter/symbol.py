@@ -31,6 +31,23 @@ class Flatten:
 
 
 @dataclass(frozen=True, eq=False)
+class Subsample:
+    """Every ``stride_h``-th row and every ``stride_w``-th column."""
+
+    stride_h: int
+    stride_w: int
+    path: str
+
+
+@dataclass(frozen=True, eq=False)
+class Pad:
+    """Zeros around an image; ``sides`` are top, left, bottom, right."""
+
+    sides: tuple[int, int, int, int]
+    path: str
+
+
+@dataclass(frozen=True, eq=False)
 class Elementwise:
     """A function of each element by itself."""
 
@@ -38,17 +55,18 @@ class Elementwise:
     path: str
 
 
-Pending = MaxPool | Flatten | Elementwise
+Pending = MaxPool | Flatten | Subsample | Pad | Elementwise
 """Work that is put off until somebody asks for real numbers (do it) or for bits (fold it into a threshold)."""
 
 
 @dataclass(frozen=True, eq=False)
 class Symbol:
-    """A tensor: a value of the graph under construction, and the work still to be done on it.
+    """A tensor: the result of an operation, and the work still to be done on it.
 
     Attributes
     ----------
-    base : index of a value of the graph.
+    base : index of a value of the graph; while a network is recorded, 0 for its input and n for what its n-th action
+        makes.
     pending : what remains to be done, in order.
     shape : height, width, channels of the result.
     rank : dimensions that torch sees: 4 for ``[N, C, H, W]``, 2 for ``[N, C]``, 3 on the way from 2 to 4.
@@ -64,6 +82,12 @@ class Symbol:
     alphabet: Alphabet | None = None
 
     @property
+    def dimensions(self) -> tuple[int, ...]:
+        """The shape that torch sees, without the batch."""
+        height, width, channels = self.shape
+        return (channels, height, width)[: self.rank - 1]
+
+    @property
     def vector(self) -> bool:
         """Whether torch sees ``[N, C]``."""
         return self.rank == 2
@@ -74,7 +98,11 @@ class Symbol:
 
     def pooled(self, attributes: Mapping[str, int], shape: tuple[int, int, int], path: str) -> Symbol:
         """With a max pool at the end."""
-        return replace(self, shape=shape, pending=(*self.pending, MaxPool(attributes, path)))
+        return self.moved(MaxPool(attributes, path), shape)
+
+    def moved(self, item: Pending, shape: tuple[int, int, int]) -> Symbol:
+        """With something else pending at the end, which gives images of ``shape``."""
+        return replace(self, shape=shape, pending=(*self.pending, item))
 
     def flattened(self, path: str) -> Symbol:
         """As a vector."""

@@ -1,4 +1,4 @@
-"""Whether the written graph is the network: both run on the same images and their outputs are compared.
+"""Pass 5, verify: whether the written graph is the network: both run on the same images and their outputs are compared.
 
 Sums of bits are exact in both. What differs is rounding in the float parts, about 1e-7 of a number each; a number
 that lies so close to a threshold that its rounding decides the bit may fall to different sides, and then the outputs
@@ -51,6 +51,10 @@ class Verification:
     output_range: float
     argmax_agreement: float
     flipped_images: int
+
+    def lines(self) -> list[str]:
+        """One line a figure."""
+        return [f"{name}: {value}" for name, value in vars(self).items()]
 
 
 def verify(model: nn.Module, data: bytes, images: Tensor) -> Verification:

@@ -77,17 +77,18 @@ class BinaryConv2d(BinaryLayer):
         """Convolve ``x``."""
         if x.dim() != 4 or x.shape[1] != self.in_channels:
             raise ShapeError(f"BinaryConv2d takes [N, {self.in_channels}, H, W]; got {list(x.shape)}")
-        x = self.input_pipeline(x)
+        return self.scaled(self.product(self.input_pipeline(x)))
+
+    def product(self, x: Tensor) -> Tensor:
+        """The convolution of the binarized ``x``, not yet scaled."""
         padding = self.padding
         if self.pad_value != 0 and padding != (0, 0):
             x = F.pad(x, (padding[1], padding[1], padding[0], padding[0]), value=self.pad_value)
             padding = (0, 0)
         weight = self.binary_weight()
         if self.active_filters is None or self.groups > 1:
-            y = F.conv2d(x, weight, None, self.stride, padding, self.dilation, self.groups)
-        else:
-            y = partial_conv2d(x, weight, self.active_filters, self.stride, padding, self.dilation)
-        return self.scaled(y)
+            return F.conv2d(x, weight, None, self.stride, padding, self.dilation, self.groups)
+        return partial_conv2d(x, weight, self.active_filters, self.stride, padding, self.dilation)
 
     def extra_repr(self) -> str:
         """The settings, for ``print(model)``."""

@@ -42,10 +42,15 @@ class BinaryLinear(BinaryLayer):
         """Multiply ``x``."""
         if x.dim() != 2 or x.shape[1] != self.in_features:
             raise ShapeError(f"BinaryLinear takes [N, {self.in_features}]; got {list(x.shape)}")
-        x = self.input_pipeline(x[:, :, None, None]).flatten(1)
-        weight = self.binary_weight()
-        y = F.linear(x, weight) if self.active_filters is None else partial_linear(x, weight, self.active_filters)
+        y = self.product(self.input_pipeline(x[:, :, None, None]).flatten(1))
         return self.scaled(y[:, :, None, None]).flatten(1)
+
+    def product(self, x: Tensor) -> Tensor:
+        """The matrix product of the binarized ``x``, not yet scaled."""
+        weight = self.binary_weight()
+        if self.active_filters is None:
+            return F.linear(x, weight)
+        return partial_linear(x, weight, self.active_filters)
 
     def extra_repr(self) -> str:
         """The settings, for ``print(model)``."""

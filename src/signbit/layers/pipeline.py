@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import TypedDict
 
 import torch
@@ -23,7 +24,7 @@ class Parts(TypedDict, total=False):
     weight_role: Role
 
 
-class BinaryLayer(nn.Module):
+class BinaryLayer(nn.Module, ABC):
     """Base of the binary layers: ``y = filter_scale(weight) * output_scale(op(input_pipeline(x), binary_weight()))``.
 
     Parameters
@@ -60,6 +61,10 @@ class BinaryLayer(nn.Module):
         self.parameter_roles = {"weight": weight_role}
         self.weight = nn.Parameter(torch.empty(shape))
         initialize_weight(self.weight, weight_role)
+
+    @abstractmethod
+    def product(self, x: Tensor) -> Tensor:
+        """The operation on what the input pipeline made, before any scale; export takes its place in a trace."""
 
     def binary_weight(self) -> Tensor:
         """The -1/+1 weight that forward uses, of the shape of ``weight``."""

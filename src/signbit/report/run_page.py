@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 
 from signbit.callbacks.record import read_rows
 from signbit.report.charts import Line, curves, heat_map
+from signbit.report.export_section import export_section
 from signbit.report.page import Page, Section
 
 Rows = Sequence[Mapping[str, float]]
@@ -36,9 +37,6 @@ def run_page(
     config = yaml.safe_load((run / "config.yaml").read_text())
     environment = json.loads((run / "environment.json").read_text())
     rows = read_rows(run / "metrics.csv")
-    layers = [
-        (row["name"], row["kind"], row["bytes_before"], row["bytes_after"], row["reason"]) for row in export["layers"]
-    ]
     return Page(
         title=title,
         lead=f"{config['model']} trained with {config['method']} on {config['data']}, {len(rows)} epochs",
@@ -51,12 +49,7 @@ def run_page(
                 "Training a binary network is over when the signs come to rest.",
                 figures=[_flip_map(rows)],
             ),
-            Section(
-                "The exported file, layer by layer",
-                "Bytes as float32 and in the file. A packed layer stores one bit a weight.",
-                header=("layer", "kind", "float32 bytes", "bytes in the file", "packed or float, and why"),
-                rows=layers,
-            ),
+            export_section(export),
             Section("Do it again", code=reproduce),
             Section("Settings", code=yaml.safe_dump(config, sort_keys=False)),
             Section("Environment", code=json.dumps(environment, indent=2)),

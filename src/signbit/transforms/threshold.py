@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from torch import Tensor, fx, nn
+from torch import Tensor, nn
 
 from signbit.errors import ConfigError
 from signbit.roles import Role
@@ -61,7 +61,6 @@ class ChannelThreshold(Transform):
         return f"{len(self.slope)}"
 
 
-@fx.wrap
 def bounded_below(x: Tensor) -> Tensor:
     """``max(x, 0.01)``; backward, upstream gradient G: ``G * 1[x >= 0.01 or G < 0]``."""
     bounded: Tensor = _BoundedBelow.apply(x)  # type: ignore[no-untyped-call]
