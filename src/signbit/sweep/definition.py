@@ -12,7 +12,7 @@ import yaml
 from optuna.trial import BaseTrial
 
 from signbit.errors import ConfigError
-from signbit.methods.options import refuse_unknown
+from signbit.options import refuse_unknown
 from signbit.recipes import find as find_recipe
 from signbit.sweep.ranges import Choice, Range, Template, filled, parse, parts
 from signbit.sweep.search import PRUNERS, SAMPLERS
