@@ -6,7 +6,7 @@ python native/fuzz/run.py --select 150000   # choose the files of native/fuzz/co
 
 It starts from the committed corpus and from small graphs that hold every operation, and keeps what it finds in
 build/fuzz/corpus for the next time. A finding ends it with the input's path: repair the cause, then add the input to
-native/fuzz/corpus, which the tests run on every tier.
+native/fuzz/corpus as finding-NAME.sbn; the tests run it on every tier.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ BUILD = ROOT / "build" / "fuzz"
 CORPUS = ROOT / "native" / "fuzz" / "corpus"
 FOUND, SEEDS = BUILD / "corpus", BUILD / "seeds"
 SANITIZE = "fuzzer-no-link,address,undefined"
-MAX_BYTES = 4096
+MAX_BYTES = 5120
 RANDOM_GRAPHS = 150
 OPTIONS = (f"-max_len={MAX_BYTES}", "-timeout=25", "-rss_limit_mb=2048", "-entropic=0")
 """The entropic schedule takes as long as loading and running the file."""
@@ -64,15 +64,15 @@ def build() -> Path:
 def write_seeds() -> None:
     """Small graphs that hold every operation: those of the tests of the format."""
     sys.path += [str(ROOT / "tests" / "format"), str(ROOT / "src")]
-    from sbn_graphs import every_operation, random_graph
+    from sbn_graphs import every_operation, random_graph, wide_graph
 
     from signbit.format import write_bytes
 
     for folder in (FOUND, SEEDS):
         folder.mkdir(parents=True, exist_ok=True)
-    for index, graph in enumerate([every_operation(), *map(random_graph, range(RANDOM_GRAPHS))]):
+    for index, graph in enumerate([every_operation(), wide_graph(), *map(random_graph, range(RANDOM_GRAPHS))]):
         data = write_bytes(graph)
-        if len(data) <= MAX_BYTES or index == 0:
+        if len(data) <= MAX_BYTES:
             (SEEDS / f"{index:03}.sbn").write_bytes(data)
 
 
@@ -122,12 +122,14 @@ def environment() -> dict[str, Any]:
 
 
 def select(program: Path, most: int) -> None:
-    """Replace the committed corpus by files that cover the same edges, the smallest first, up to ``most`` bytes."""
+    """Replace the committed corpus: findings, the two graphs that are made to cover much, then files that cover the
+    same edges together, the smallest first, up to ``most`` bytes."""
     chosen = BUILD / "selected"
     shutil.rmtree(chosen, ignore_errors=True)
     chosen.mkdir()
     subprocess.run([program, *OPTIONS, "-set_cover_merge=1", chosen, FOUND, CORPUS, SEEDS], check=True)
     kept = {path.name: path.read_bytes() for path in CORPUS.glob("finding-*")}
+    kept |= {f"seed-{name}": (SEEDS / name).read_bytes() for name in ("000.sbn", "001.sbn")}
     size = sum(map(len, kept.values()))
     for path in sorted(chosen.iterdir(), key=lambda path: path.stat().st_size):
         data = path.read_bytes()

@@ -45,6 +45,22 @@ def every_operation() -> Graph:
     return b.graph(x, {"labels": ["kočka", "pes"], "input": {"mean": [0.5] * 4, "std": [0.25] * 4}})
 
 
+def wide_graph() -> Graph:
+    """Binary convolutions of more filters and pixels than random graphs have: kernels for many rows and columns."""
+    rng = np.random.default_rng(1)
+    b = GraphBuilder()
+    x = b.input((5, 5, 17))
+    for filters, kernel, pad in ((33, 2, 1), (40, 1, 0)):
+        channels = b.value(x).shape[2]
+        x = b.node("threshold", x, blobs={"thresholds": floats(rng, channels), "rising": bits(rng, channels)})
+        spatial = {f"pad_{side}": pad for side in ("top", "left", "bottom", "right")}
+        x = b.node(
+            "binary_conv2d", x, attributes=spatial, blobs={"weight": bits(rng, filters, kernel, kernel, channels)}
+        )
+        x = b.node("affine", x, blobs={"scale": floats(rng, filters), "shift": floats(rng, filters)})
+    return b.graph(x)
+
+
 NODES = (
     "conv2d", "threshold", "binary_conv2d", "affine", "clamp", "subsample",
     "pad_channels", "add", "avg_pool2d", "max_pool2d", "prelu",

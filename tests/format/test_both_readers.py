@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from sbn_graphs import random_graph
+from sbn_graphs import random_graph, wide_graph
 from test_malformed import (
     BLOBS_AT,
     GOOD,
@@ -34,7 +34,7 @@ native = pytest.importorskip("signbit.runtime._native")
 
 CORPUS = sorted((Path(__file__).parents[2] / "native" / "fuzz" / "corpus").iterdir())
 TIERS = [name for name in available_isas() if name != "reference"]
-SOURCES = [GOOD, *(write_bytes(random_graph(seed)) for seed in range(12))]
+SOURCES = [GOOD, write_bytes(wide_graph()), *(write_bytes(random_graph(seed)) for seed in range(12))]
 RUNNABLE = 1 << 18
 """Bytes of all values of an image, up to which a network is run."""
 
