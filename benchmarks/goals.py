@@ -52,12 +52,13 @@ def outcomes(result: Mapping[str, Any]) -> Iterator[Outcome]:
     yield from _scaling(networks)
     yield from _files(networks)
     yield Outcome("`import signbit`", "", result["import_ms"], 100, "ms", at_most=True)
-    yield Outcome("deployment wheel", "", None, 2, "MB", at_most=True)
-    yield Outcome("throughput of many images, decoding overlapped", "", None, 1)
+    wheel = result["wheel_bytes"]
+    yield Outcome("deployment wheel", "", wheel and wheel / 1e6, 2, "MB", at_most=True)
+    yield from _many_images(result["many_images"])
 
 
 def _is(row: Row, **wanted: object) -> bool:
-    return all(row[name] == value for name, value in wanted.items())
+    return all(value in row["caps"] if name == "cap" else row[name] == value for name, value in wanted.items())
 
 
 def label(row: Row) -> str:
@@ -78,10 +79,10 @@ def _speed(goal: str, rows: list[Row], wanted: float, *, binary_only: bool = Fal
 
 def _ceilings(layers: list[Row], ceilings: Mapping[str, float]) -> Iterator[Outcome]:
     goal = "each layer, norm and sign fused, of the tier's ceiling on one core"
-    rows = [row for row in layers if row["cap"] in ceilings and row["threads"] == 1]
-    for row in rows:
+    rows = [(row, cap) for row in layers if row["threads"] == 1 for cap in row["caps"] if cap in ceilings]
+    for row, cap in rows:
         rate = row["products"] / row["ms"]["signbit"] * 1e-6
-        yield Outcome(goal, f"{label(row)}, {row['cap']}", 100 * rate / ceilings[row["cap"]], 60, "%")
+        yield Outcome(goal, f"{label(row)}, {cap}", 100 * rate / ceilings[cap], 60, "%")
     if not rows:
         yield Outcome(goal, "", None, 60, "%")
 
@@ -94,6 +95,15 @@ def _scaling(networks: list[Row]) -> Iterator[Outcome]:
         yield Outcome(goal, label(row), one[label(row)] / row["ms"]["signbit"], 1.8)
     if not rows:
         yield Outcome(goal, "", None, 1.8)
+
+
+def _many_images(measured: Mapping[str, Any]) -> Iterator[Outcome]:
+    few, many = measured["runs"]
+    where = f"`signbit run`, {many['images']:,} JPEG files, {many['images'] / many['seconds']:.0f} images/s"
+    busy = 100 * many["cpu_seconds"] / many["seconds"] / measured["cores"]
+    yield Outcome("many images: cores kept busy", where, busy, 90, "%")
+    where = f"{many['images']:,} files against {few['images']:,}, {many['peak_bytes'] / 1e6:.0f} MB"
+    yield Outcome("many images: peak memory", where, many["peak_bytes"] / few["peak_bytes"], 1.1, at_most=True)
 
 
 def _files(networks: list[Row]) -> Iterator[Outcome]:

@@ -66,7 +66,7 @@ def _times(rows: Sequence[Row]) -> str:
         _, fastest = fastest_peer(row)
         cells = [f"{row['ms'][name]:.3f}" if name in row["ms"] else "" for name in names]
         cells[names.index("signbit")] += f" ({fastest / row['ms']['signbit']:.2f}x)"
-        lines.append((label(row), row["cap"], row["threads"], *cells))
+        lines.append((label(row), " = ".join(row["caps"]), row["threads"], *cells))
     return _table(("", "cap", "threads", *names), lines)
 
 

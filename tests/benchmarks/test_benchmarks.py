@@ -42,7 +42,7 @@ def test_quick_run(tmp_path: Path) -> None:
 
 
 def row(**changes: object) -> dict[str, object]:
-    usual = {"model": "birealnet18", "method": "ste", "size": 224, "cap": "none", "threads": 1, "sbn_bytes": 990}
+    usual = {"model": "birealnet18", "method": "ste", "size": 224, "caps": ["none"], "threads": 1, "sbn_bytes": 990}
     return {**usual, "predicted_bytes": 1000, "float_bytes": 9900, "open_ms": 20.0, **changes}
 
 
@@ -50,9 +50,17 @@ def test_goals_read_the_fastest_peer() -> None:
     slow, fast = {"signbit": 2.0, "openvino int8": 4.0, "torch fp32": 9.0}, {"signbit": 1.25, "openvino int8": 2.0}
     result = {
         "networks": [row(ms=slow), row(ms=fast, threads=2)],
-        "layers": [{**row(ms={"signbit": 1.0, "torch fp32": 3.0}), "cap": "avx2", "products": 90_000_000}],
+        "layers": [{**row(ms={"signbit": 1.0, "torch fp32": 3.0}), "caps": ["none", "avx2"], "products": 90_000_000}],
         "ceilings": {"avx2": 100.0},
         "import_ms": 50.0,
+        "wheel_bytes": 2_500_000,
+        "many_images": {
+            "cores": 2,
+            "runs": [
+                {"images": 10, "seconds": 1.0, "cpu_seconds": 1.0, "peak_bytes": 100},
+                {"images": 40, "seconds": 2.0, "cpu_seconds": 3.8, "peak_bytes": 105},
+            ],
+        },
     }
     found = list(outcomes(result))
     measured = {(o.goal.partition(" ")[0], o.where): (o.measured, o.verdict()) for o in found}
@@ -63,6 +71,12 @@ def test_goals_read_the_fastest_peer() -> None:
     assert measured["each", f"{name}, avx2"] == (90.0, "reached")
     assert measured["opening", f"{name}, 990 bytes"] == (20.0, "200 % of the goal")
     assert measured["`import", ""] == (50.0, "reached")
+    assert measured["deployment", ""] == (2.5, "125 % of the goal")
+    many = {o.goal: (o.measured, o.verdict()) for o in found if o.goal.startswith("many images")}
+    assert many == {
+        "many images: cores kept busy": (pytest.approx(95.0), "reached"),
+        "many images: peak memory": (1.05, "reached"),
+    }
     assert Outcome("wheel", "", None, 2).verdict() == "not measured in this run"
     assert [o.goal for o in found if o.measured is None and "AlexNet" in o.goal]
 

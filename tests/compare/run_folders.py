@@ -23,9 +23,13 @@ def write_run(
     result: Mapping[str, Any] | None = None,
     flips: Sequence[float | None] = (0.2, 0.05),
     environment: Mapping[str, Any] | None = None,
+    logged: Mapping[str, Sequence[float]] | None = None,
     **settings: Any,
 ) -> Path:
-    """A finished run of two epochs; ``settings`` are those of its config, as resolved as a run resolves them."""
+    """A finished run of as many epochs as ``flips``, with ``logged`` as more metrics of each.
+
+    ``settings`` are those of its config, as resolved as a run resolves them.
+    """
     config = RunConfig.from_dict({"epochs": len(flips), "augment": "none", **settings})
     defaults = resolve(config.method, config.method_options).defaults
     assert defaults is not None
@@ -40,7 +44,8 @@ def write_run(
     rows = [
         {"epoch": e, "step": STEPS * (e + 1), "seconds": 3.0, "val_accuracy": accuracy, "train_accuracy": accuracy,
          "val_loss": 0.5, "train_loss": 0.4,
-         **({} if rate is None else {"sign_flip_rate": rate, "sign_flip_rate/body.0.weight": rate})}
+         **({} if rate is None else {"sign_flip_rate": rate, "sign_flip_rate/body.0.weight": rate}),
+         **{name: values[e] for name, values in (logged or {}).items()}}
         for e, rate in enumerate(flips)
     ]  # fmt: skip
     (out / METRICS).write_bytes(format_rows(rows))

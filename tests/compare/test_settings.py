@@ -136,7 +136,7 @@ def test_the_command_of_a_recipe_names_it_and_leads_back(tmp_path: Path, recipe:
 
 
 def test_settings_without_an_option_come_from_the_runs_own_file(tmp_path: Path) -> None:
-    run = write_run(tmp_path / "a", model_options={"width": 8})
+    run = write_run(tmp_path / "a", model_options={"widths": [8, 16]})
     assert command_of(read_record(run)) == f"signbit train {run}/config.yaml"
 
 

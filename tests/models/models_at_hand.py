@@ -25,6 +25,7 @@ BOTH_NORMS = {
 
 SHIPPED: dict[str, tuple[Size, dict[str, object]]] = {
     "convnet-tiny": ((1, 1, 8, 8), {"width": 8}),
+    "mlp": ((1, 1, 8, 8), {"width": 32}),
     "binarynet": ((1, 1, 10, 12), {}),
     "vgg-small": ((1, 1, 8, 9), {}),
     "resnet20": ((1, 2, 9, 8), {}),

@@ -16,6 +16,7 @@ from signbit.roles import Role, parameter_roles
 
 SIZES = {
     "convnet-tiny": [(1, 1, 8, 8), (1, 1, 28, 28), (1, 3, 32, 32)],
+    "mlp": [(1, 1, 28, 28), (1, 3, 5, 1)],
     "binarynet": [(1, 3, 32, 32), (1, 1, 28, 28), (1, 2, 10, 18)],
     "vgg-small": [(1, 3, 32, 32), (1, 1, 28, 28), (1, 2, 8, 64), (1, 3, 224, 224), (1, 3, 29, 65)],
     "alexnet": [(1, 3, 224, 224), (1, 3, 227, 227), (1, 3, 32, 32), (1, 1, 15, 28), (1, 3, 63, 65)],
@@ -104,6 +105,13 @@ def test_where_signs_are_the_only_nonlinearity_the_float_twin_has_another(key: s
     assert sum(isinstance(module, nn.Hardtanh) for module in twin.modules()) >= signs
 
 
+def test_mlp_counts() -> None:
+    binary_weights, parameters = counts(shipped("mlp"))
+    assert binary_weights == 784 * 4096 + 2 * 4096**2 + 4096 * 10
+    assert parameters - binary_weights == 2 * (3 * 4096 + 10), "a batch norm behind every layer"
+    assert counts(shipped("mlp", width=7, depth=1))[0] == 794 * 7
+
+
 def test_binarynet_counts() -> None:
     binary_weights, parameters = counts(shipped("binarynet"))
     assert binary_weights == 10_352_000
@@ -187,6 +195,7 @@ def test_multiplications_of_birealnet18() -> None:
 @pytest.mark.parametrize(
     ("name", "settings", "message"),
     [
+        ("mlp", {"depth": 0}, "mlp: width and depth are at least 1; got width 4096, depth 0"),
         ("binarynet", {"input_size": (1, 3, 9, 32)}, "at least 10 x 10; got 9 x 32"),
         ("resnet20", {"input_size": (3, 32, 32)}, "(1, channels, height, width); got (3, 32, 32)"),
         ("convnet-tiny", {"input_size": (2, 1, 8, 8)}, "(1, channels, height, width)"),

@@ -16,12 +16,17 @@ ROOT = Path(__file__).parents[2]
 CMAKE = shutil.which("cmake", path=str(Path(sys.executable).parent)) or shutil.which("cmake")
 COMPILER = shutil.which("c++") or shutil.which("g++") or shutil.which("clang++")
 SANITIZE = "address,undefined"
+NATIVE = "SIGNBIT_TEST_NATIVE"
+"""The environment variable that names the build of the native module for ``native_substitute``."""
 
 needs_compiler = pytest.mark.skipif(CMAKE is None or COMPILER is None, reason="needs cmake and a C++ compiler")
 
 
-def run(*command: str | Path, timeout: float = 280) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(list(map(str, command)), capture_output=True, text=True, timeout=timeout, check=False)
+def run(
+    *command: str | Path, timeout: float = 280, environment: dict[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    words = list(map(str, command))
+    return subprocess.run(words, capture_output=True, text=True, timeout=timeout, check=False, env=environment)
 
 
 @contextmanager

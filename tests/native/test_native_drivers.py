@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import platform
+import re
 import shutil
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
-from native_build import COMPILER, SANITIZE, build, needs_compiler, run, skip_without_sanitizers
+from native_build import COMPILER, NATIVE, SANITIZE, build, needs_compiler, run, skip_without_sanitizers
 from test_native_loader import GOOD
 
 from signbit.format import Bits, GraphBuilder, write_bytes
@@ -23,13 +26,34 @@ def test_kernels_count_like_a_loop_over_bits() -> None:
     assert "bgemm portable" in result.stdout
 
 
-def test_avx512_kernels_in_emulation() -> None:
+def skip_without_simde() -> None:
     include = run(str(COMPILER), "-E", "-x", "c++", "-include", "simde/x86/avx512.h", "/dev/null")
     if include.returncode != 0:
         pytest.skip("SIMDe's headers are not installed (Debian: libsimde-dev)")
+
+
+def test_avx512_kernels_in_emulation() -> None:
+    skip_without_simde()
     result = run(build("native-tests", "check_kernels_emulated") / "check_kernels_emulated")
     assert result.returncode == 0, result.stdout
     assert "avx512_vpopcntdq (emulated)" in result.stdout
+
+
+@pytest.mark.parametrize("tests", ["test_native_binary_conv.py", "test_native_fusion.py"])
+def test_whole_networks_on_the_avx512_tier_in_emulation(tests: str) -> None:
+    """Every shape that the other tiers are compared on, in a build of the module that emulates this one."""
+    skip_without_simde()
+    options = ("-DSIGNBIT_PYTHON=ON", "-DSIGNBIT_EMULATE_AVX512=ON", f"-DPython_EXECUTABLE={sys.executable}")
+    (module,) = build("native-emulated", "_native", *options).glob("_native.*")
+    here = Path(__file__).parent
+    environment = {**os.environ, NATIVE: str(module), "PYTHONPATH": os.pathsep.join([str(here), *sys.path])}
+    options = ("-p", "native_substitute", "-n0", "-p", "no:cacheprovider")
+    result = run(sys.executable, "-m", "pytest", *options, here / tests, environment=environment)
+    print(result.stdout)
+    assert result.returncode == 0, result.stdout[-4000:] + result.stderr
+    tiers = re.search(f"tiers of {NATIVE}: (.*)", result.stdout)
+    assert tiers is not None
+    assert "avx512_vpopcntdq" in tiers[1].split()
 
 
 def test_parallel_for() -> None:

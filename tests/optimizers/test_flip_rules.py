@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -96,25 +98,46 @@ def test_a_tie_keeps_the_weight() -> None:
     assert not flip_(w.clone(), torch.zeros(6), 0.0).any(), "no gradient, no flip"
 
 
-@pytest.mark.parametrize("rule", [Bop, Bop2ndOrder])
-def test_pieces_make_no_difference(rule: type[FlipOptimizer], monkeypatch: pytest.MonkeyPatch) -> None:
-    draw = torch.Generator().manual_seed(0)
-    grads = torch.randn(5, 13, 5, generator=draw) * 1e-3
+CORRECTIONS = ("none", "published", "adam")
+RULES = [Bop, *(partial(Bop2ndOrder, sigma=0.01, bias_correction=correction) for correction in CORRECTIONS)]
+
+
+@pytest.mark.parametrize("rule", RULES)
+@pytest.mark.parametrize("size", [1, 7, 8, 9, 63, 64, 65, 100_003])
+def test_one_pass_has_the_bits_of_the_rule(rule: Callable[..., FlipOptimizer], size: int) -> None:
+    """Contiguous weights go through the compiled rule, on one thread or three, the others through torch."""
+    draw = torch.Generator().manual_seed(size)
+    grads = torch.randn(5, size, 3, generator=draw) * 1e-3
     final = []
-    # Whole, in pieces of 63, 64 and 65 of 65 elements, and in an order of memory that has no pieces.
-    for piece, order in ((1 << 17, False), (63, False), (64, False), (65, False), (64, True)):
-        monkeypatch.setattr("signbit.optimizers.flip.PIECE", piece)
-        start = torch.ones(13, 5)
-        weight = nn.Parameter(start.T.contiguous().T if order else start)
-        optimizer = rule([weight], gamma=0.1, tau=1e-5)  # type: ignore[call-arg]
+    for threads, contiguous in ((1, True), (3, True), (1, False)):
+        start = torch.ones(size, 3) if contiguous else torch.ones(3, size).T
+        weight = nn.Parameter(start if contiguous or size > 1 else torch.ones(1, 6)[:, ::2])
+        assert weight.is_contiguous() is contiguous
+        optimizer = rule([weight], gamma=0.1, tau=1e-5)
         counts = []
-        for grad in grads:
-            weight.grad = grad.clone()
-            optimizer.step()
-            counts.append(optimizer.flips())
-        final.append((weight.tolist(), counts, optimizer.inactive_share()))
-    assert sum(final[0][1]) > 0
-    assert all(one == final[0] for one in final)
+        before = torch.get_num_threads()
+        torch.set_num_threads(threads)
+        try:
+            for grad in grads:
+                weight.grad = grad.clone()
+                optimizer.step()
+                counts.append(optimizer.flips())
+        finally:
+            torch.set_num_threads(before)
+        moments = [optimizer.state[weight][name].tolist() for name in optimizer.MOMENTS]
+        final.append((weight.tolist(), moments, counts, optimizer.inactive_share()))
+    assert sum(final[0][2]) > 0
+    assert final[0] == final[1] == final[2]
+
+
+def test_what_is_not_a_number_flips_nothing() -> None:
+    for order in (torch.ones(2, 3), torch.ones(3, 2).T):
+        weight = nn.Parameter(order.clone(memory_format=torch.preserve_format))
+        optimizer = Bop2ndOrder([weight], gamma=0.5, tau=0.0)
+        weight.grad = torch.full((2, 3), torch.nan)
+        optimizer.step()
+        assert optimizer.flips() == 0
+        assert (weight == 1).all()
 
 
 def test_rates_are_read_before_the_step_is_counted() -> None:

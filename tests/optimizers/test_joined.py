@@ -51,7 +51,7 @@ class Forgetful(Optimizer):
 
 
 def test_the_suite_finds_state_that_is_not_saved() -> None:
-    with pytest.raises(AssertionError, match="save_and_load in the middle changes the run"):
+    with pytest.raises(AssertionError, match="saving and loading in the middle changes the run"):
         check_optimizer(Forgetful)
 
 

@@ -67,6 +67,21 @@ def test_a_difference_of_protocol_is_said(tmp_path: Path) -> None:
     assert "nothing can be concluded" in text
 
 
+def test_what_freezing_and_stopping_saved(tmp_path: Path) -> None:
+    frozen = {"frozen_layers": [0.0, 1.0, 1.0]}  # of the one layer that the record knows: from the third epoch on
+    run = read_record(write_run(tmp_path / "a", method="sfao", flips=(0.2, 0.1, 0.0), logged=frozen, epochs=4))
+    for counts, said in (
+        ({"sfao": 12e9, "sfao:1": 9e9}, "8.33 %"),
+        ({"sfao": 12e9}, "not counted"),
+        ({"sfao:1": 9e9}, "not counted"),
+    ):
+        text = markdown(compare([run], InstructionCounts("convnet-tiny", 32, "callgrind", counts)), "", "")
+        assert f"sfao: instructions saved by frozen layers: {said} (the paper: 21.89 %" in text
+        assert "epochs left out by stopping early: 25.00 % (the paper" in text
+    assert "not counted" in markdown(compare([run]), "", "")
+    assert "frozen layers:" not in markdown(compare([read_record(write_run(tmp_path / "b"))]), "", "")
+
+
 def test_the_command_writes_what_was_asked_for(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write_run(tmp_path / "runs" / "a")
     out = [tmp_path / name for name in ("t.md", "t.csv", "t.json")]

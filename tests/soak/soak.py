@@ -1,21 +1,30 @@
-"""Random small networks on every usable tier and number of threads, compared bit for bit with the reference.
+r"""Random small networks on every usable tier and number of threads, compared bit for bit with the reference.
 
 python tests/soak/soak.py                              # the long form: ten million inferences
 python tests/soak/soak.py --seed 4711 --networks 1     # what a mismatch says to repeat
+python tests/soak/soak.py --out docs/results/soak.json # with a record
+
+With emulated tiers, in the build that tests/native made:
+PYTHONPATH=tests/native:tests/soak SIGNBIT_TEST_NATIVE=$(ls build/native-emulated/_native.*) \
+    python -c "import native_substitute, soak; raise SystemExit(soak.main())"
 """
 
 from __future__ import annotations
 
 import argparse
 import itertools
+import json
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 from exact_graphs import exact_graph, exact_input
 
+import signbit
 from signbit.format import write_bytes
 from signbit.runtime import Session, available_isas, reference
 
@@ -66,12 +75,19 @@ def soak(seed: int, isas: list[str]) -> Iterator[Tally]:
         yield tally
 
 
+def record(seed: int, isas: list[str], tally: Tally, seconds: float) -> dict[str, Any]:
+    """What a finished run says of itself."""
+    compared = {"first_seed": seed, **asdict(tally), "tiers": isas, "threads": THREADS, "mismatches": 0}
+    return {**compared, "seconds": round(seconds), "date": time.strftime("%Y-%m-%d"), "signbit": signbit.__version__}
+
+
 def main() -> int:
     """Run until so many inferences or networks are done; 1 at the first mismatch."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--inferences", type=int, default=10_000_000, help="stop after so many (default 10 million)")
     parser.add_argument("--networks", type=int, help="stop after so many networks")
     parser.add_argument("--seed", type=int, help="of the first network (default: from the clock)")
+    parser.add_argument("--out", type=Path, help="write what was compared to this JSON file when it is done")
     args = parser.parse_args()
     isas = [isa for isa in available_isas() if isa != "reference"]
     if not isas:
@@ -92,6 +108,8 @@ def main() -> int:
                     flush=True,
                 )
             if done:
+                if args.out:
+                    args.out.write_text(json.dumps(record(seed, isas, tally, now - started), indent=1) + "\n")
                 return 0
     except AssertionError as error:
         print(f"soak: {error}", file=sys.stderr)

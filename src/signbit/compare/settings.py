@@ -11,6 +11,7 @@ from statistics import fmean
 from typing import Any
 
 from signbit.compare.accounting import TrainingCost, training_cost
+from signbit.compare.freezing import frozen_saving
 from signbit.compare.records import InstructionCounts, RunRecord
 from signbit.compare.reproduce import ELSEWHERE
 from signbit.compare.statistics import Estimate, Pair, compare_pairs, estimate
@@ -93,6 +94,12 @@ class Comparison:
         if self.counted is None or self.counted.model != setting.model:
             return None
         return self.counted.counts.get(setting.method)
+
+    def frozen_saving(self, setting: Setting) -> float | None:
+        """Share of a row's instructions that frozen layers saved; None where it was not counted, or nothing freezes."""
+        if self.counted is None or self.counted.model != setting.model:
+            return None
+        return frozen_saving(setting.runs, self.counted)
 
     @cached_property
     def pairs(self) -> list[Pair]:

@@ -11,6 +11,7 @@ from signbit.models.alexnet import alexnet, xnornet
 from signbit.models.binarynet import BinaryNet
 from signbit.models.convnet_tiny import ConvnetTiny
 from signbit.models.inputs import InputSize
+from signbit.models.mlp import MLP
 from signbit.models.resnet import birealnet18, birealnet34, resnet18, resnet20, resnet34, resnet50
 from signbit.models.vgg_small import VGGSmall
 from signbit.registry import Registry
@@ -20,6 +21,10 @@ LIU = "Liu, Wu, Luo, Yang, Liu, Cheng, Bi-Real Net, 2018"
 
 MODELS: Registry[Callable[..., nn.Module]] = Registry("model")
 MODELS.add("convnet-tiny", "three binary convolutions for digits; trains in seconds", ConvnetTiny)
+MODELS.add(
+    "mlp", "multilayer perceptron, binary from the first layer to the last", MLP,
+    "Courbariaux, Hubara, Soudry, El-Yaniv, Bengio, Binarized Neural Networks, 2016",
+)  # fmt: skip
 MODELS.add(
     "binarynet", "VGG-like, binary from the first layer to the last, batch or layer norm", BinaryNet,
     "Courbariaux, Hubara, Soudry, El-Yaniv, Bengio, Binarized Neural Networks, 2016",

@@ -7,6 +7,7 @@ from typing import Any
 
 from torch import Tensor
 
+from signbit.optimizers import _flips
 from signbit.optimizers.flip import FlipOptimizer, Group, Setting
 
 
@@ -39,6 +40,12 @@ class Bop(FlipOptimizer):
     def update_moments(self, gradient: Tensor, state: Mapping[str, Any], group: Group) -> None:
         """Advance m."""
         update_mean_(state["m"], gradient, gamma=group["gamma"])
+
+    def update_in_one_pass(
+        self, weight: Tensor, gradient: Tensor, state: Mapping[str, Any], group: Group, threads: int
+    ) -> int:
+        """Mean and weight, compiled."""
+        return _flips.bop(weight, gradient, state["m"], gamma=group["gamma"], tau=group["tau"], threads=threads)
 
     def statistic(self, state: Mapping[str, Any], group: Group) -> Tensor:  # noqa: ARG002
         """``r = m``."""

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from signbit.errors import ConfigError
+from signbit.optimizers import _flips
 from signbit.optimizers.flip import FlipOptimizer, Group, Setting
 
 BiasCorrection = Literal["none", "published", "adam"]
@@ -84,14 +85,28 @@ class Bop2ndOrder(FlipOptimizer):
         """Advance m and v."""
         update_moments_(state["m"], state["v"], gradient, gamma=group["gamma"], sigma=group["sigma"])
 
+    def update_in_one_pass(
+        self, weight: Tensor, gradient: Tensor, state: Mapping[str, Any], group: Group, threads: int
+    ) -> int:
+        """Both moments and the weight, compiled."""
+        m_weight, v_weight = self._corrections(state, group)
+        rates = {name: group[name] for name in ("gamma", "sigma", "tau", "eps")}
+        return _flips.bop2nd(
+            weight, gradient, state["m"], state["v"], **rates, m_weight=m_weight, v_weight=v_weight, threads=threads
+        )
+
     def statistic(self, state: Mapping[str, Any], group: Group) -> Tensor:
         """The ratio r."""
-        m_weight = v_weight = 1.0
-        if group["bias_correction"] == "published":
-            m_weight, v_weight = group["gamma"], group["sigma"]
-        elif group["bias_correction"] == "adam":
-            m_weight, v_weight = -math.expm1(state["log_start_m"]), -math.expm1(state["log_start_v"])
+        m_weight, v_weight = self._corrections(state, group)
         return flip_ratio(state["m"], state["v"], m_weight=m_weight, v_weight=v_weight, eps=group["eps"])
+
+    def _corrections(self, state: Mapping[str, Any], group: Group) -> tuple[float, float]:
+        """What m and v are divided by."""
+        if group["bias_correction"] == "published":
+            return group["gamma"], group["sigma"]
+        if group["bias_correction"] == "adam":
+            return -math.expm1(state["log_start_m"]), -math.expm1(state["log_start_v"])
+        return 1.0, 1.0
 
 
 def _log_kept(rate: float) -> float:

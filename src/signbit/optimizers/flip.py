@@ -24,10 +24,6 @@ def value_at(rate: Setting, step: int) -> float:
     return rate(step) if callable(rate) else rate
 
 
-PIECE = 1 << 17
-"""Elements updated together on a CPU: a piece's weight, gradient, moments and temporaries stay in its cache."""
-
-
 def flip_(weight: Tensor, r: Tensor, tau: float) -> Tensor:
     """Change the sign of ``weight`` in place where ``w r > tau``, so that a tie keeps it; the flips, 1 or 0.
 
@@ -58,13 +54,22 @@ class FlipOptimizer(Optimizer, ABC):
 
     def __init__(self, params: Any, rates: Mapping[str, Setting], options: Mapping[str, Any]) -> None:
         self._rates = dict(rates)
-        self._flips: list[Tensor] = []
+        self._flips: list[Tensor | int] = []
         self._check({name: value_at(rate, 0) for name, rate in rates.items()}, 0)
         super().__init__(params, {"lr": 0.0, "step": 0, **options})
 
     @abstractmethod
     def update_moments(self, gradient: Tensor, state: Mapping[str, Any], group: Group) -> None:
         """Bring the moments of ``state`` up to one more gradient, in place."""
+
+    @abstractmethod
+    def update_in_one_pass(
+        self, weight: Tensor, gradient: Tensor, state: Mapping[str, Any], group: Group, threads: int
+    ) -> int:
+        """Moments and weight together, with the same bits as the rule, and the flips; flat float32 tensors on a CPU.
+
+        ``state`` holds the moments flat too.
+        """
 
     @abstractmethod
     def statistic(self, state: Mapping[str, Any], group: Group) -> Tensor:
@@ -106,22 +111,21 @@ class FlipOptimizer(Optimizer, ABC):
                     self._flips.append(self._update(weight, weight.grad, self.state[weight], group))
         return loss
 
-    def _update(self, weight: Tensor, gradient: Tensor, state: dict[str, Any], group: Group) -> Tensor:
+    def _update(self, weight: Tensor, gradient: Tensor, state: dict[str, Any], group: Group) -> Tensor | int:
         if not state:
             state.update({name: torch.zeros_like(weight) for name in self.MOMENTS})
         self.count_step(state, group)
         tensors = [weight, gradient, *(state[name] for name in self.MOMENTS)]
-        pieces = zip(*(_pieces(tensor) for tensor in tensors), strict=True) if _flat(tensors) else [tensors]
-        flips = []
-        for w, g, *moments in pieces:
-            of_piece = {**state, **dict(zip(self.MOMENTS, moments, strict=True))}
-            self.update_moments(g, of_piece, group)
-            flips.append(torch.count_nonzero(flip_(w, self.statistic(of_piece, group), group["tau"])))
-        return torch.stack(flips).sum()
+        if all(_flattens(tensor) for tensor in tensors):
+            w, g, *moments = (tensor.detach().view(-1) for tensor in tensors)
+            flat = {**state, **dict(zip(self.MOMENTS, moments, strict=True))}
+            return self.update_in_one_pass(w, g, flat, group, torch.get_num_threads())
+        self.update_moments(gradient, state, group)
+        return torch.count_nonzero(flip_(weight, self.statistic(state, group), group["tau"]))
 
     def flips(self) -> int:
         """Weights flipped by the last step."""
-        return int(torch.stack(self._flips).sum()) if self._flips else 0
+        return int(sum(self._flips))
 
     @torch.no_grad()
     def inactive_share(self) -> float:
@@ -147,11 +151,6 @@ class FlipOptimizer(Optimizer, ABC):
                 raise ConfigError(f"{type(self).__name__}: {rule}; got {rate} at step {step}")
 
 
-def _flat(tensors: list[Tensor]) -> bool:
-    """Whether the tensors lie in memory in the same order, without gaps, on a CPU."""
-    return all(tensor.device.type == "cpu" and tensor.is_contiguous() for tensor in tensors)
-
-
-def _pieces(tensor: Tensor) -> tuple[Tensor, ...]:
-    pieces: tuple[Tensor, ...] = torch.split(tensor.detach().view(-1), PIECE)
-    return pieces
+def _flattens(tensor: Tensor) -> bool:
+    """Whether the compiled rules can read the tensor in the order of its elements."""
+    return tensor.device.type == "cpu" and tensor.dtype == torch.float32 and tensor.is_contiguous()
