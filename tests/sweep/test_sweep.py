@@ -237,3 +237,23 @@ def test_a_journal_is_a_storage_too(tmp_path: Path) -> None:
     assert open_study(definition(9), url).study_name == "tiny", "a study may be made longer"
     with pytest.raises(ConfigError, match="other parameters"):
         open_study(definition(1, {"epochs": {"int": [1, 2]}}), url)
+
+
+def test_a_terminal_sees_bars_and_everybody_else_lines() -> None:
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    ended = optuna.create_study(direction="maximize")
+    ended.optimize(lambda trial: trial.report(0.5, 0) or 0.5, n_trials=1)
+    seen = {}
+    for stream in (Terminal(), io.StringIO()):
+        with Display(3, 1, stream) as display:
+            display.started(7)
+            display.epoch(RunConfig(epochs=9), 4, 0.25)
+            display._bars.refresh()
+            display.ended(ended.trials[0], 2)
+        seen[stream.isatty()] = stream.getvalue()
+    assert seen[False].splitlines() == ["1 of 3 trials are done already", "2/3  trial 0  val 50.00% after 1 epochs"]
+    assert "trial 7  val 25.00%" in seen[True]
+    assert "5/9" in seen[True]

@@ -49,8 +49,8 @@ class TimeBudget(Callback):  # type: ignore[misc]
         self._act(trainer)
 
     def _act(self, trainer: Trainer) -> None:
-        over = not fits(self._spent, self._budget)
-        if trainer.strategy.reduce_boolean_decision(over, all=False):  # processes end together, the slowest decides
+        # Clocks of several processes differ; they stop together, as soon as one of them has to.
+        if trainer.strategy.reduce_boolean_decision(not fits(self._spent, self._budget), all=False):
             trainer.should_stop = True
 
     def state_dict(self) -> dict[str, Any]:

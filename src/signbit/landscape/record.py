@@ -72,7 +72,7 @@ class Scan:
     @property
     def size(self) -> int:
         """Points of one run."""
-        return len(self.coordinates()) ** self.dimensions
+        return int(len(self.coordinates()) ** self.dimensions)
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 
 import torch
 from torch import Tensor, nn
@@ -37,7 +37,7 @@ class Space(ABC):
         """Where to look along one direction; 0, the trained network, is among them."""
 
     @abstractmethod
-    def at(self, point: Point) -> object:
+    def at(self, point: Point) -> AbstractContextManager[Mapping[str, Tensor]]:
         """A context in which the network is at ``point``; gives the parameters that forward is to use instead."""
 
 

@@ -48,7 +48,7 @@ def surface(
     """
     found = []
     for point in product(coordinates, repeat=directions):
-        with space.at(point) as parameters:  # type: ignore[attr-defined]
+        with space.at(point) as parameters:
             statistics = recalibrated(network, parameters, (images for images, _ in calibration)) if calibration else {}
             found.append(_loss(network, {**parameters, **statistics}, batches))
         step()

@@ -84,7 +84,7 @@ def curves(
                   marker="o" if len(line.x) == 1 else None, **style)  # fmt: skip
         if line.low is not None and line.high is not None:
             axes.fill_between(line.x, line.low, line.high, color=style["color"], alpha=0.15, linewidth=0)
-    axes.xaxis.set_major_locator(MaxNLocator(integer=whole))
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True) if whole else MaxNLocator(6))
     axes.set(xlabel=labels[0], ylabel=labels[1], ylim=span)
     _legend(axes, [line.name for line in lines])
     return figure
@@ -156,9 +156,10 @@ def surface(title: str, x: Sequence[float], y: Sequence[float], z: Sequence[Sequ
     """Values on a grid, ``z[row of y][column of x]``, as levels on a colour scale that several figures share."""
     figure, axes = _chart(title, grid=False)
     image = axes.pcolormesh(x, y, z, cmap="viridis", norm=norm, shading="nearest", rasterized=True)
-    table = np.asarray(z, float)
-    if np.nanmin(table) < np.nanmax(table):
-        axes.contour(x, y, np.clip(table, norm.vmin, norm.vmax), levels=10, colors="w", linewidths=0.5, alpha=0.7)
+    levels = np.asarray(norm.inverse(np.linspace(0, 1, 12)[1:-1]))  # of the shared scale, so that they compare too
+    inside = levels[(levels > np.min(z)) & (levels < np.max(z))]
+    if len(inside):
+        axes.contour(x, y, z, levels=inside, colors="w", linewidths=0.5, alpha=0.7)
     axes.set(xlabel=labels[0], ylabel=labels[1])
     axes.set_title(title, fontsize=10, loc="left")
     figure.colorbar(image, label=labels[2])

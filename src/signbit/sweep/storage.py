@@ -64,9 +64,10 @@ def open_study(definition: StudyDefinition, url: str) -> Study:
 @contextmanager
 def storage_errors(url: str, *also: type[Exception]) -> Iterator[None]:
     """Say in a line what a database says in pages; ``also`` names errors that are the storage's while it is opened."""
+    kinds: tuple[type[Exception], ...] = (SQLAlchemyError, StorageInternalError, *also)
     try:
         yield
-    except (SQLAlchemyError, StorageInternalError, *also) as error:
+    except kinds as error:
         reason = str(error.__cause__ or error).splitlines()[0]
         raise SignbitError(
             f"cannot use the storage {url}: {reason}; give an SQLAlchemy URL that can be reached, such as "
