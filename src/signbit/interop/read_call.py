@@ -17,6 +17,9 @@ from signbit.format import Bits
 
 Array = npt.NDArray[Any]
 
+BITS_AS_NUMBERS = "bits as numbers, for a reader that computes with those"
+"""The note of a node that is no layer of the model."""
+
 
 @dataclass(frozen=True)
 class Border:
@@ -137,7 +140,7 @@ class Call:
             attributes={"groups": channels},
             blobs={"weight": Bits.pack(np.ones((channels, 1, 1, 1)))},
             name=f"{self.where}.numbers",
-            note="bits as numbers, for a reader that computes with those",
+            note=BITS_AS_NUMBERS,
         )
         scale = fold.Affine(fold.exact(np.full(channels, x.scale)), fold.exact(np.zeros(channels)))
         return replace(symbol, base=node, pending=(), alphabet=None).then(scale, self.where)

@@ -100,8 +100,7 @@ def layer_normalization(call: Call) -> Tensor:
     scale = call.numbers(1)
     shift = call.numbers(2) if call.given(2) else np.zeros_like(scale)
     blobs = {
-        name: call.per_channel(x, numbers).astype(np.float32)
-        for name, numbers in (("scale", scale), ("shift", shift))
+        name: call.per_channel(x, numbers).astype(np.float32) for name, numbers in (("scale", scale), ("shift", shift))
     }
     eps = float(call.attributes.get("epsilon", 1e-5))
     source, note = call.emit.real(call.real(x)), "float: mean and variance depend on the sample"
@@ -149,7 +148,9 @@ def reshape(call: Call) -> Tensor:
 def squeeze(call: Call) -> Tensor:
     """An image of one pixel to a vector."""
     x, axes = call.image(), _axes(call, 4)
-    call.require(axes == SPATIAL_AXES and x.symbol.shape[:2] == (1, 1), f"drops the axes {axes}", "drop [2, 3] of 1 x 1")
+    call.require(
+        axes == SPATIAL_AXES and x.symbol.shape[:2] == (1, 1), f"drops the axes {axes}", "drop [2, 3] of 1 x 1"
+    )
     return replace(x, symbol=replace(x.symbol, rank=2))
 
 
@@ -195,7 +196,9 @@ def pad(call: Call) -> Tensor:
     if not before[1] and not after[1]:
         return x
     call.require(value == 0, f"adds channels of {value:g}", "added channels are 0")
-    call.require(x.symbol.order is None and not x.channels_last, "adds channels to a flattened image", "add them before")
+    call.require(
+        x.symbol.order is None and not x.channels_last, "adds channels to a flattened image", "add them before"
+    )
     added = {"before": before[1], "after": after[1]}
     source = call.emit.real(call.real(x))
     node = call.emit.builder.node("pad_channels", source, attributes=added, name=call.where, note="float")

@@ -158,9 +158,7 @@ def _attribute(attribute: onnx.AttributeProto) -> Any:
     return value.decode() if isinstance(value, bytes) else value
 
 
-def _computed(
-    call: Call, node: onnx.NodeProto, names: Mapping[str, Any], model: onnx.ModelProto
-) -> dict[str, Array]:
+def _computed(call: Call, node: onnx.NodeProto, names: Mapping[str, Any], model: onnx.ModelProto) -> dict[str, Array]:
     """What does not depend on the image, by ONNX's own reference implementation."""
     try:
         evaluator = ReferenceEvaluator(node, opsets={opset.domain: opset.version for opset in model.opset_import})
