@@ -25,8 +25,8 @@ with warnings.catch_warnings():
     from brevitas.export import export_qonnx
     from brevitas.quant import Int8WeightPerTensorFloat, SignedBinaryActPerTensorConst, SignedBinaryWeightPerTensorConst
 
-from signbit.interop.engines import run_qonnx
-from signbit.interop.import_qonnx import import_qonnx
+from signbit.interop.engines import run_qonnx  # noqa: E402
+from signbit.interop.import_qonnx import import_qonnx  # noqa: E402
 
 
 class LearnedScales(SignedBinaryWeightPerTensorConst):

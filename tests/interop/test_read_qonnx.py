@@ -134,8 +134,9 @@ WORKING: dict[str, tuple[list[Any], dict[str, Any]]] = {
     ),
     "mean of an image": ([node("ReduceMean", "x", axes=[-1, -2], keepdims=0)], {}),
     "an image of one pixel": (
-        [node("ReduceMean", "x", axes=[2, 3], out="m"), node("Squeeze", "m", "a", out="s"), node("Dropout", "s", out="d"),
-         node("Unsqueeze", "d", "a", out="u"), node("Reshape", "u", "n", out="v"), node("Sigmoid", "v")],
+        [node("ReduceMean", "x", axes=[2, 3], out="m"), node("Squeeze", "m", "a", out="s"),
+         node("Dropout", "s", out="d"), node("Unsqueeze", "d", "a", out="u"),
+         node("Reshape", "u", "n", out="v"), node("Sigmoid", "v")],
         {"a": np.array([2, 3]), "n": np.array([0, 4])},
     ),
     "old slope": ([node("PRelu", "x", "r")], {"r": ROW}),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, NoReturn
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -80,14 +80,14 @@ class Call:
     inputs: Sequence[Tensor | Array | None]
     emit: Emitter
 
-    def refuse(self, why: str, instead: str) -> NoReturn:
+    def refusal(self, why: str, instead: str) -> ExportError:
         """The error that names this node."""
-        raise ExportError(f"{self.where} ({self.op}): {why}; {instead}")
+        return ExportError(f"{self.where} ({self.op}): {why}; {instead}")
 
     def require(self, met: bool, why: str, instead: str) -> None:
         """An error that names this node, unless ``met``."""
         if not met:
-            self.refuse(why, instead)
+            raise self.refusal(why, instead)
 
     def given(self, index: int) -> bool:
         """Whether there is such an input."""
@@ -99,7 +99,7 @@ class Call:
         if isinstance(value, np.ndarray):
             return value
         missing = "is missing" if value is None else "depends on the image"
-        self.refuse(f"input {index} {missing}", "it has to be a constant of the model")
+        raise self.refusal(f"input {index} {missing}", "it has to be a constant of the model")
 
     def numbers(self, index: int) -> Array:
         """A constant input in float64; its numbers must be finite."""
@@ -112,7 +112,9 @@ class Call:
         value = self.inputs[index] if self.given(index) else None
         if isinstance(value, Tensor):
             return value
-        self.refuse(f"input {index} is not a tensor that depends on the image", "give the image's side as that input")
+        raise self.refusal(
+            f"input {index} is not a tensor that depends on the image", "give the image's side as that input"
+        )
 
     def plain(self, index: int = 0) -> Tensor:
         """An input without a border."""

@@ -142,7 +142,9 @@ def reshape(call: Call) -> Tensor:
         return _flattened(call)
     if keeps and rest[1:] == [1, 1] and x.symbol.vector:
         return replace(x, symbol=replace(x.symbol, rank=4))
-    call.refuse(f"makes {wanted} of {['N', *x.features]}", "an image can become a vector, and a vector one pixel")
+    raise call.refusal(
+        f"makes {wanted} of {['N', *x.features]}", "an image can become a vector, and a vector one pixel"
+    )
 
 
 def squeeze(call: Call) -> Tensor:

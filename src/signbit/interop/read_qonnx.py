@@ -146,7 +146,7 @@ def _read(node: onnx.NodeProto, names: dict[str, Any], emit: Emitter, model: onn
         return
     if node.op_type not in RULES:
         known = f"known: {', '.join(sorted(RULES))}"
-        call.refuse("has no counterpart in a .sbn file", INSTEAD.get(node.op_type, known))
+        raise call.refusal("has no counterpart in a .sbn file", INSTEAD.get(node.op_type, known))
     try:
         names[node.output[0]] = RULES[node.op_type](call)
     except RuleError as error:
@@ -164,7 +164,9 @@ def _computed(call: Call, node: onnx.NodeProto, names: Mapping[str, Any], model:
         evaluator = ReferenceEvaluator(node, opsets={opset.domain: opset.version for opset in model.opset_import})
         values = evaluator.run(None, {name: names[name] for name in node.input if name})
     except Exception as error:
-        call.refuse(f"cannot be computed from constants: {error}", "fold the constants before the export")
+        raise call.refusal(
+            f"cannot be computed from constants: {error}", "fold the constants before the export"
+        ) from error
     return {name: np.asarray(value) for name, value in zip(node.output, values, strict=False)}
 
 
