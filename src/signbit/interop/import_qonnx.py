@@ -79,7 +79,8 @@ def import_qonnx(source: Path, target: Path, images: FloatArray | None = None) -
     """
     try:
         model = onnx.load(str(source))
-    except (OSError, DecodeError, ValueError) as error:
+        onnx.checker.check_model(model)
+    except (OSError, DecodeError, ValueError, onnx.checker.ValidationError) as error:
         raise ConfigError(f"{source} cannot be read as an ONNX model: {error}") from error
     graph = from_qonnx(model)
     content = write_bytes(graph)

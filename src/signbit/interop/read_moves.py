@@ -125,7 +125,9 @@ def _flattened(call: Call) -> Tensor:
     if x.symbol.vector:
         return x
     symbol = x.symbol.flattened(call.where)
-    return replace(x, symbol=replace(symbol, order=None) if x.channels_last else symbol, channels_last=False)
+    if x.channels_last:  # then ONNX flattens in the file's own order
+        symbol = replace(symbol, order=x.symbol.order)
+    return replace(x, symbol=symbol, channels_last=False)
 
 
 def reshape(call: Call) -> Tensor:
