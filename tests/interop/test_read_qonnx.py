@@ -233,7 +233,7 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     assert "1 layer(s) packed, 0 float" in capsys.readouterr().out
     assert [n.op for n in read(target).nodes] == ["threshold", "binary_conv2d", "affine"]
     target.unlink()
-    source.write_bytes(model([node("Softmax", "x")], [1, 4, 5, 5]).SerializeToString())
+    ModelWrapper(model([node("Softmax", "x")], [1, 4, 5, 5])).transform(InferShapes()).save(str(source))
     assert main(["import-onnx", str(source), "--out", str(target)]) == 2
     assert "leave it out" in capsys.readouterr().err
     assert not target.exists()

@@ -26,6 +26,8 @@ try:
 except ImportError:
     raise MissingDependencyError("onnx", "reading ONNX models", "interop") from None
 
+METADATA = ("labels", "input", "model", "method", "producer")
+
 Rule = Callable[[Call], Tensor | Array]
 
 RULES: dict[str, Rule] = {
@@ -179,5 +181,5 @@ def _metadata(model: onnx.ModelProto) -> dict[str, Any]:
             found[entry.key] = json.loads(entry.value)
         except ValueError:
             continue  # somebody else's property
-    known = {key: found[key] for key in ("labels", "input", "model", "method") if key in found}
-    return {**known, "producer": f"signbit {signbit.__version__}, from {origin}"}
+    found["producer"] = f"signbit {signbit.__version__}, from {origin}"
+    return {key: found[key] for key in METADATA if key in found}
