@@ -26,13 +26,15 @@ from signbit.interop.qonnx_graph import to_qonnx
 from signbit.interop.read_qonnx import from_qonnx
 
 
-def trained(method: str, data: str, folder: str | None = None, steps: int = 40) -> tuple[nn.Module, Tensor]:
-    """A small network after some steps of its method, and the images of the test split."""
+def trained(method: str, data: str, width: int, folder: str | None = None) -> tuple[nn.Module, Tensor]:
+    """A small network after forty steps of its method, and the images of the test split."""
+    steps = 40
     dataset = load(data, folder).normalized("standard")
     images = torch.from_numpy(normalize(dataset.train.images[: 32 * steps], dataset.mean, dataset.std))
     labels = torch.from_numpy(dataset.train.labels[: len(images)]).long()
     torch.manual_seed(0)
-    model = create_model("convnet-tiny", method=method, num_classes=10, input_size=(1, *images.shape[1:]))
+    size = (1, *images.shape[1:])
+    model = create_model("convnet-tiny", method=method, num_classes=10, input_size=size, width=width)
     optimizer = create_optimizer(model, method=method, total_steps=steps)
     for batch, target in zip(images.split(32), labels.split(32), strict=True):
         optimizer.zero_grad()
@@ -60,7 +62,7 @@ def every_way_agrees(model: nn.Module, images: Tensor, folder: Path) -> None:
 
 @pytest.mark.parametrize("method", ["ste", "si-bnn", "sd-bnn", "cyclebnn"])
 def test_all_of_digits(method: str, tmp_path: Path) -> None:
-    model, images = trained(method, "digits")
+    model, images = trained(method, "digits", width=32)
     assert len(images) == 360
     every_way_agrees(model, images, tmp_path)
 
@@ -70,6 +72,6 @@ def test_all_of_digits(method: str, tmp_path: Path) -> None:
 @pytest.mark.skipif(not os.environ.get("SIGNBIT_DATA"), reason="SIGNBIT_DATA is not the folder of the real data sets")
 @pytest.mark.parametrize("method", ["ste", "si-bnn", "sd-bnn"])
 def test_all_of_fashion_mnist(method: str, tmp_path: Path) -> None:
-    model, images = trained(method, "fashion-mnist", os.environ["SIGNBIT_DATA"], steps=100)
+    model, images = trained(method, "fashion-mnist", width=8, folder=os.environ["SIGNBIT_DATA"])
     assert len(images) == 10_000
     every_way_agrees(model, images, tmp_path)
