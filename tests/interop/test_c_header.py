@@ -8,10 +8,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from networks_at_hand import network
 from sbn_graphs import every_operation, random_graph, random_input
 
 from signbit.format import OPS, Graph
 from signbit.interop.c_header import OPERATIONS, to_c
+from signbit.methods import METHODS
 from signbit.runtime import reference
 
 COMPILER = shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
@@ -49,6 +51,16 @@ def test_predict(seed: int, tmp_path: Path) -> None:
     expected = reference.run(graph, images).reshape(3, -1)
     scale = np.abs(expected).max(initial=1.0)
     np.testing.assert_allclose(run(graph, images, tmp_path) / scale, expected / scale, rtol=0, atol=1e-5)
+
+
+@pytest.mark.skipif(COMPILER is None, reason="no C compiler")
+@pytest.mark.parametrize("method", METHODS.names())
+def test_predict_of_every_method(method: str, tmp_path: Path) -> None:
+    graph, images = network("convnet-tiny", method, 8)
+    expected = reference.run(graph, images)[:, :, 0, 0]
+    found = run(graph, images, tmp_path)
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5 * np.abs(expected).max(initial=1.0))
+    np.testing.assert_array_equal(found.argmax(axis=1), expected.argmax(axis=1))
 
 
 def test_nothing_is_allocated() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from networks_at_hand import NETWORKS, network
@@ -34,6 +36,11 @@ def executed(run: Runner) -> list[tuple[str, str]]:
     """Type and kernel of every node that ran, in order."""
     profile = run.request.profiling_info  # type: ignore[attr-defined]
     return [(node.node_type, node.exec_type) for node in profile if node.status.name == "EXECUTED"]
+
+
+def told(node: Any) -> dict[str, str]:
+    """What the compiled model says of a node."""
+    return {key: getattr(value, "value", value) for key, value in node.get_rt_info().items()}
 
 
 def test_every_operation_is_there() -> None:
@@ -87,6 +94,15 @@ def test_whole_networks_run_on_the_one_bit_kernel(model: str, method: str, size:
     first = nodes.index(("BinaryConvolution", convolutions[0]))
     last = len(nodes) - nodes[::-1].index(("BinaryConvolution", convolutions[-1]))
     assert not [kind for kind, _ in nodes[first:last] if kind == "Reorder"], nodes
+    model = run.request.get_compiled_model().get_runtime_model()  # type: ignore[attr-defined]
+    binary = [node for node in model.get_ordered_ops() if told(node)["layerType"] == "BinaryConvolution"]
+    assert len(binary) == len(convolutions)
+    for node in binary:
+        assert told(node)["runtimePrecision"] == "u1"
+        assert told(node)["primitiveType"].endswith("_u1")
+        pixels, weight = (told(source.get_source_output().get_node()) for source in node.inputs()[:2])
+        assert (pixels["outputPrecisions"], weight["outputPrecisions"]) == ("u1", "u1")
+        assert pixels["layerType"] in ("FakeQuantize", "BinaryConvolution"), "bits come as they were made"
 
 
 @pytest.mark.parametrize(("model", "method", "size"), NETWORKS)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from networks_at_hand import network
 
-from signbit.format import write_bytes
+from signbit.cli import main
+from signbit.format import Graph, write_bytes
 from signbit.interop import PEERS
 from signbit.runtime import Session
 
@@ -28,3 +32,23 @@ def test_peer_agrees_with_the_native_runtime(name: str) -> None:
             found = engine(images[:count]).reshape(expected.shape)
             np.testing.assert_allclose(found, expected, rtol=0, atol=1e-4 * np.ptp(expected))
             np.testing.assert_array_equal(found.argmax(axis=1), expected.argmax(axis=1))
+
+
+def test_bench_times_the_openvino_export_of_the_same_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    openvino_graph = pytest.importorskip("signbit.interop.openvino_graph", reason="openvino is not installed")
+    file, exported, write = tmp_path / "model.sbn", [], openvino_graph.to_openvino
+
+    def spy(graph: Graph, batch: int = 1) -> Any:
+        exported.append((write_bytes(graph), batch))
+        return write(graph, batch)
+
+    monkeypatch.setattr(openvino_graph, "to_openvino", spy)
+    file.write_bytes(write_bytes(network("convnet-tiny", "ste", 8)[0]))
+    options = ["--against", "openvino", "--repeats", "5", "--batch-size", "2", "--json"]
+    assert main(["bench", str(file), *options]) == 0
+    assert json.loads(capsys.readouterr().out.splitlines()[-1])["against"]["openvino"] > 0
+    assert exported == [(file.read_bytes(), 2)]
+    assert main(["export", str(file), "-o", str(tmp_path / "model.xml"), "--to", "openvino"]) == 0
+    assert exported[1] == (file.read_bytes(), 1)

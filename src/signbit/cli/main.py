@@ -23,6 +23,7 @@ COMMANDS = {
     "eval": "test accuracy of a run or of a .sbn file",
     "export": "write a trained run as one .sbn file",
     "import": "weights of another PyTorch project as a run, through a map of their names",
+    "import-onnx": "a QONNX model of another tool, such as Brevitas, as a .sbn file",
     "inspect": "what a .sbn file holds, layer by layer",
     "run": "classify images with a .sbn file",
     "bench": "latency of a .sbn file, beside other engines",

@@ -12,6 +12,7 @@ from signbit.files import write_bytes_atomically
 from signbit.format import Bits, write_bytes
 from signbit.interop.engines import FloatArray, run_qonnx
 from signbit.interop.exchange import argmax_agreement
+from signbit.interop.read_call import BITS_AS_NUMBERS
 from signbit.interop.read_qonnx import from_qonnx
 from signbit.runtime import Session
 
@@ -78,7 +79,8 @@ def import_qonnx(source: Path, target: Path, images: FloatArray | None = None) -
     """
     try:
         model = onnx.load(str(source))
-    except (OSError, DecodeError, ValueError) as error:
+        onnx.checker.check_model(model)
+    except (OSError, DecodeError, ValueError, onnx.checker.ValidationError) as error:
         raise ConfigError(f"{source} cannot be read as an ONNX model: {error}") from error
     graph = from_qonnx(model)
     content = write_bytes(graph)
@@ -93,7 +95,7 @@ def import_qonnx(source: Path, target: Path, images: FloatArray | None = None) -
     theirs = np.concatenate([engine(image[None]).reshape(1, -1) for image in images])
     agreement = argmax_agreement(ours, theirs, "the qonnx package", TIES)
     write_bytes_atomically(target, content)
-    weighted = [node for node in graph.nodes if "weight" in node.blobs]
+    weighted = [node for node in graph.nodes if "weight" in node.blobs and node.note != BITS_AS_NUMBERS]
     floats = tuple(node.name for node in weighted if not isinstance(node.blobs["weight"], Bits))
     difference = float(np.abs(ours - theirs).max())
     packed = len(weighted) - len(floats)

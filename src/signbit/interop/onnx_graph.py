@@ -42,7 +42,12 @@ def convolution(filters: Callable[[Writer, Node, npt.NDArray[np.float32]], str])
         (x,) = node.inputs
         weight = weights(node)
         bias = [writer.constant(vector(node, "bias"))] if "bias" in node.blobs else []
-        if writer.is_vector(x) and weight.shape[2:] == (1, 1) and node.attributes["groups"] == 1 and not any(pads(node)):
+        if (
+            writer.is_vector(x)
+            and weight.shape[2:] == (1, 1)
+            and node.attributes["groups"] == 1
+            and not any(pads(node))
+        ):
             matrix = filters(writer, node, weight[:, :, 0, 0])
             writer.names[node.output] = writer.op("Gemm", writer.names[x], matrix, *bias, transB=1)
             return

@@ -27,7 +27,7 @@ DOMAIN = "qonnx.custom_op.general"
 def to_qonnx(graph: Graph) -> onnx.ModelProto:
     """The network as a QONNX model for one image; see :func:`signbit.interop.onnx_writer.write_model`.
 
-    ``BipolarQuant(z, 1) = 1 if z >= 0 else -1``; ``Quant(z, 1, 0, 1)``, unsigned and rounding up, is ``1 if z > 0 else 0``.
+    ``BipolarQuant(z, 1) = 1 if z >= 0 else -1``; ``Quant(z, 1, 0, 1) = 1 if z > 0 else 0``, unsigned and rounding up.
 
     Parameters
     ----------

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, NoReturn
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +16,9 @@ from signbit.exporter.symbol import Symbol
 from signbit.format import Bits
 
 Array = npt.NDArray[Any]
+
+BITS_AS_NUMBERS = "bits as numbers, for a reader that computes with those"
+"""The note of a node that is no layer of the model."""
 
 
 @dataclass(frozen=True)
@@ -77,14 +80,14 @@ class Call:
     inputs: Sequence[Tensor | Array | None]
     emit: Emitter
 
-    def refuse(self, why: str, instead: str) -> NoReturn:
+    def refusal(self, why: str, instead: str) -> ExportError:
         """The error that names this node."""
-        raise ExportError(f"{self.where} ({self.op}): {why}; {instead}")
+        return ExportError(f"{self.where} ({self.op}): {why}; {instead}")
 
     def require(self, met: bool, why: str, instead: str) -> None:
         """An error that names this node, unless ``met``."""
         if not met:
-            self.refuse(why, instead)
+            raise self.refusal(why, instead)
 
     def given(self, index: int) -> bool:
         """Whether there is such an input."""
@@ -96,7 +99,7 @@ class Call:
         if isinstance(value, np.ndarray):
             return value
         missing = "is missing" if value is None else "depends on the image"
-        self.refuse(f"input {index} {missing}", "it has to be a constant of the model")
+        raise self.refusal(f"input {index} {missing}", "it has to be a constant of the model")
 
     def numbers(self, index: int) -> Array:
         """A constant input in float64; its numbers must be finite."""
@@ -109,7 +112,9 @@ class Call:
         value = self.inputs[index] if self.given(index) else None
         if isinstance(value, Tensor):
             return value
-        self.refuse(f"input {index} is not a tensor that depends on the image", "give the image's side as that input")
+        raise self.refusal(
+            f"input {index} is not a tensor that depends on the image", "give the image's side as that input"
+        )
 
     def plain(self, index: int = 0) -> Tensor:
         """An input without a border."""
@@ -137,7 +142,7 @@ class Call:
             attributes={"groups": channels},
             blobs={"weight": Bits.pack(np.ones((channels, 1, 1, 1)))},
             name=f"{self.where}.numbers",
-            note="bits as numbers, for a reader that computes with those",
+            note=BITS_AS_NUMBERS,
         )
         scale = fold.Affine(fold.exact(np.full(channels, x.scale)), fold.exact(np.zeros(channels)))
         return replace(symbol, base=node, pending=(), alphabet=None).then(scale, self.where)

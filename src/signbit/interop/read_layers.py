@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -15,7 +16,7 @@ from signbit.interop.read_call import Array, Call, Tensor
 HALF = {"ROUND": 0.5, "HALF_EVEN": 0.5, "HALF_DOWN": 0.5, "CEIL": 0.0, "UP": 0.0}
 """Rounding mode -> what a number, divided by the scale, must exceed for a {0, 1} bit to be 1."""
 
-ROUNDINGS = {
+ROUNDINGS: dict[str, Callable[[Array], Array]] = {
     "ROUND": np.round,
     "HALF_EVEN": np.round,
     "CEIL": np.ceil,
@@ -41,14 +42,7 @@ def quant(call: Call) -> Tensor | Array:
     signed, narrow = (bool(call.attributes.get(name, 1)) for name in ("signed", "narrow"))
     call.require(rounding in ROUNDINGS, f"rounds by {rounding!r}", f"known: {', '.join(ROUNDINGS)}")
     if isinstance(call.inputs[0], np.ndarray):
-        scale, zero = call.numbers(1), call.numbers(2)
-        y = call.numbers(0) / scale + zero
-        if signed and (bits == 1).all():
-            return (np.where(y >= 0, 1.0, -1.0) - zero) * scale
-        low = -(2 ** (bits - 1)) + narrow if signed else 0 * bits
-        high = 2 ** (bits - 1) - 1 if signed else 2**bits - 1 - narrow
-        levels: Array = ROUNDINGS[rounding](np.clip(y, low, high))
-        return (levels - zero) * scale
+        return _quantized(call, bits, signed, narrow, ROUNDINGS[rounding])
     one_bit = bool((bits == 1).all())
     instead = "train with one bit (BipolarQuant), or leave the quantizer out where the numbers may stay float"
     call.require(one_bit, f"quantizes a tensor to {bits.max():g} bits; a .sbn file has one bit or float", instead)
@@ -60,6 +54,20 @@ def quant(call: Call) -> Tensor | Array:
     known = ", ".join(HALF)
     call.require(rounding in HALF, f"a tie of rounding mode {rounding} is 1", f"a bit of {{0, 1}} needs one of {known}")
     return _binarized(call, Alphabet.ZERO_ONE, scale, HALF[rounding] * scale)
+
+
+def _quantized(call: Call, bits: Array, signed: bool, narrow: bool, rounded: Callable[[Array], Array]) -> Array:
+    """Constants on their grid; a signed bit is -1 or +1."""
+    scale, zero = call.numbers(1), call.numbers(2)
+    y = call.numbers(0) / scale + zero
+    if signed and (bits == 1).all():
+        levels = np.where(y >= 0, 1.0, -1.0)
+    else:
+        low = -(2 ** (bits - 1)) + narrow if signed else 0 * bits
+        high = 2 ** (bits - 1) - 1 if signed else 2**bits - 1 - narrow
+        levels = rounded(np.clip(y, low, high))
+    numbers: Array = (levels - zero) * scale
+    return numbers
 
 
 def _positive(call: Call) -> float:

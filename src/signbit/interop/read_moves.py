@@ -100,8 +100,7 @@ def layer_normalization(call: Call) -> Tensor:
     scale = call.numbers(1)
     shift = call.numbers(2) if call.given(2) else np.zeros_like(scale)
     blobs = {
-        name: call.per_channel(x, numbers).astype(np.float32)
-        for name, numbers in (("scale", scale), ("shift", shift))
+        name: call.per_channel(x, numbers).astype(np.float32) for name, numbers in (("scale", scale), ("shift", shift))
     }
     eps = float(call.attributes.get("epsilon", 1e-5))
     source, note = call.emit.real(call.real(x)), "float: mean and variance depend on the sample"
@@ -126,7 +125,9 @@ def _flattened(call: Call) -> Tensor:
     if x.symbol.vector:
         return x
     symbol = x.symbol.flattened(call.where)
-    return replace(x, symbol=replace(symbol, order=None) if x.channels_last else symbol, channels_last=False)
+    if x.channels_last:  # then ONNX flattens in the file's own order
+        symbol = replace(symbol, order=x.symbol.order)
+    return replace(x, symbol=symbol, channels_last=False)
 
 
 def reshape(call: Call) -> Tensor:
@@ -143,13 +144,17 @@ def reshape(call: Call) -> Tensor:
         return _flattened(call)
     if keeps and rest[1:] == [1, 1] and x.symbol.vector:
         return replace(x, symbol=replace(x.symbol, rank=4))
-    call.refuse(f"makes {wanted} of {['N', *x.features]}", "an image can become a vector, and a vector one pixel")
+    raise call.refusal(
+        f"makes {wanted} of {['N', *x.features]}", "an image can become a vector, and a vector one pixel"
+    )
 
 
 def squeeze(call: Call) -> Tensor:
     """An image of one pixel to a vector."""
     x, axes = call.image(), _axes(call, 4)
-    call.require(axes == SPATIAL_AXES and x.symbol.shape[:2] == (1, 1), f"drops the axes {axes}", "drop [2, 3] of 1 x 1")
+    call.require(
+        axes == SPATIAL_AXES and x.symbol.shape[:2] == (1, 1), f"drops the axes {axes}", "drop [2, 3] of 1 x 1"
+    )
     return replace(x, symbol=replace(x.symbol, rank=2))
 
 
@@ -195,7 +200,9 @@ def pad(call: Call) -> Tensor:
     if not before[1] and not after[1]:
         return x
     call.require(value == 0, f"adds channels of {value:g}", "added channels are 0")
-    call.require(x.symbol.order is None and not x.channels_last, "adds channels to a flattened image", "add them before")
+    call.require(
+        x.symbol.order is None and not x.channels_last, "adds channels to a flattened image", "add them before"
+    )
     added = {"before": before[1], "after": after[1]}
     source = call.emit.real(call.real(x))
     node = call.emit.builder.node("pad_channels", source, attributes=added, name=call.where, note="float")

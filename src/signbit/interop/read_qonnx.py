@@ -26,6 +26,8 @@ try:
 except ImportError:
     raise MissingDependencyError("onnx", "reading ONNX models", "interop") from None
 
+METADATA = ("labels", "input", "model", "method", "producer")
+
 Rule = Callable[[Call], Tensor | Array]
 
 RULES: dict[str, Rule] = {
@@ -146,7 +148,7 @@ def _read(node: onnx.NodeProto, names: dict[str, Any], emit: Emitter, model: onn
         return
     if node.op_type not in RULES:
         known = f"known: {', '.join(sorted(RULES))}"
-        call.refuse("has no counterpart in a .sbn file", INSTEAD.get(node.op_type, known))
+        raise call.refusal("has no counterpart in a .sbn file", INSTEAD.get(node.op_type, known))
     try:
         names[node.output[0]] = RULES[node.op_type](call)
     except RuleError as error:
@@ -158,15 +160,15 @@ def _attribute(attribute: onnx.AttributeProto) -> Any:
     return value.decode() if isinstance(value, bytes) else value
 
 
-def _computed(
-    call: Call, node: onnx.NodeProto, names: Mapping[str, Any], model: onnx.ModelProto
-) -> dict[str, Array]:
+def _computed(call: Call, node: onnx.NodeProto, names: Mapping[str, Any], model: onnx.ModelProto) -> dict[str, Array]:
     """What does not depend on the image, by ONNX's own reference implementation."""
     try:
         evaluator = ReferenceEvaluator(node, opsets={opset.domain: opset.version for opset in model.opset_import})
         values = evaluator.run(None, {name: names[name] for name in node.input if name})
     except Exception as error:
-        call.refuse(f"cannot be computed from constants: {error}", "fold the constants before the export")
+        raise call.refusal(
+            f"cannot be computed from constants: {error}", "fold the constants before the export"
+        ) from error
     return {name: np.asarray(value) for name, value in zip(node.output, values, strict=False)}
 
 
@@ -179,5 +181,5 @@ def _metadata(model: onnx.ModelProto) -> dict[str, Any]:
             found[entry.key] = json.loads(entry.value)
         except ValueError:
             continue  # somebody else's property
-    known = {key: found[key] for key in ("labels", "input", "model", "method") if key in found}
-    return {**known, "producer": f"signbit {signbit.__version__}, from {origin}"}
+    found["producer"] = f"signbit {signbit.__version__}, from {origin}"
+    return {key: found[key] for key in METADATA if key in found}
