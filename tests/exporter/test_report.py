@@ -48,6 +48,15 @@ def test_every_product_and_all_of_the_time_is_accounted_for(tmp_path: Path) -> N
     assert report.time_source in str(report)
 
 
+def test_a_parameter_that_is_only_computed_with_is_a_constant(tmp_path: Path) -> None:
+    conv = torch.nn.utils.parametrizations.weight_norm(nn.Conv2d(2, 3, 1))
+    images = torch.randn(2, 2, 4, 4)
+    report = signbit.export(nn.Sequential(conv, nn.BatchNorm2d(3)), images, tmp_path / "model.sbn")
+    rows = {row.name: row.reason for row in report.layers}
+    assert rows["0.parametrizations.weight"] == "constant: computed at export"
+    assert rows["1"] == "folded into the weights of 0"
+
+
 def test_hints_say_what_would_help(tmp_path: Path) -> None:
     report = reported(tmp_path / "model.sbn")
     share = next(row for row in report.layers if row.name == "6").bytes_after / report.bytes
@@ -67,7 +76,7 @@ ROW = LayerRow("conv", "Conv2d", True, False, "float: first layer, real-valued i
         (replace(ROW, time_share=0.1), []),
         (replace(ROW, time_share=None), []),
         (replace(ROW, bytes_after=640, reason="float"), ["64% of the remaining bytes are conv: make it BinaryConv2d"]),
-        (replace(ROW, reason="not used by the network", bytes_after=900), []),
+        (replace(ROW, reason="not used by the network", bytes_after=0), []),
         (replace(ROW, weighted=False, bytes_after=900), []),
         (replace(ROW, packed=True, reason="packed: 9-bit filters", bytes_after=900), []),
     ],

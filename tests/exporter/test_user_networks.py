@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -65,6 +66,7 @@ class Lines(nn.Module):
         (lambda x: torch.cat([x, x], 2), "along dimension 2; only channels can be joined"),
         (lambda x: x[:, :2].relu_() + x[:, 2:], "writes into a part of a tensor"),
         (lambda x: x.double(), "gives float64; the file computes in float32"),
+        (lambda x: F.batch_norm(x, None, None, training=True), "without running statistics depends on the batch"),
         (lambda x: F.dropout(x, 0.5), "drops numbers at random in evaluation"),
         (lambda x: F.conv2d(x, x.mean((0, 2, 3)).view(1, 4, 1, 1)), r"a mean over \(0, 2, 3\)"),
     ],
@@ -95,6 +97,36 @@ def test_what_cannot_be_followed_names_module_and_line(function: Callable[[Tenso
         assert "test_user_networks.py, line " in str(caught.value)
 
 
+def test_a_norm_of_constants_that_come_after_the_product() -> None:
+    torch.manual_seed(0)
+
+    class Net(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv, self.gamma = nn.Conv2d(2, 3, 1), nn.Parameter(torch.randn(3))
+
+        def forward(self, x: Tensor) -> Tensor:
+            x = self.conv(x)
+            return F.batch_norm(x, torch.zeros(3), torch.ones(3), self.gamma.abs() + 1)
+
+    images, model = torch.randn(2, 2, 4, 4), Net()
+    assert_same_numbers(lower_model(model, images), model, images)
+
+
+def test_autocast_is_refused() -> None:
+    class Half(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv = nn.Conv2d(2, 3, 1)
+
+        def forward(self, x: Tensor) -> Tensor:
+            with torch.autocast("cpu", dtype=torch.bfloat16):
+                return self.conv(x)
+
+    with pytest.raises(ExportError, match="export without autocast: the file computes in float32"):
+        lower_model(Half(), torch.zeros(1, 2, 4, 4))
+
+
 def test_a_trace_leaves_the_model_as_it_was() -> None:
     class Counts(nn.Module):
         def __init__(self) -> None:
@@ -111,3 +143,34 @@ def test_a_trace_leaves_the_model_as_it_was() -> None:
     lower_model(model, torch.zeros(1, 3, 13, 12))
     assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
     assert [list(vars(module)) for module in model.modules()] == [list(values) for values in forwards]
+
+
+def test_the_example_in_the_document_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = (Path(__file__).parents[2] / "docs" / "export.md").read_text()
+    (code,) = re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL)
+    monkeypatch.chdir(tmp_path)
+    exec(compile(code, "export.md", "exec"), {})
+    assert (tmp_path / "net.sbn").is_file()
+    assert "packed: 288-bit filters, padding exact" in capsys.readouterr().out
+
+
+def test_the_document_names_what_is_refused() -> None:
+    """The message that it shows is the one that people get."""
+    text = (Path(__file__).parents[2] / "docs" / "export.md").read_text()
+
+    class Net(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.act = nn.GELU()
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.act(x)
+
+    with pytest.raises(ExportError) as caught:
+        lower_model(Net(), torch.zeros(1, 2, 4, 4))
+    start, _, end = str(caught.value).partition("known: ")
+    assert f"{start}known: ..." in text
+    assert end.endswith("return self.act(x))")
+    assert "return self.act(x))" in text

@@ -38,6 +38,7 @@ COUNTERPARTS: Mapping[str, Callable[..., Any]] = {
     "detach": elementwise.same,
     "alias": elementwise.same,
     "to": elementwise.same,
+    "type_as": elementwise.same,
     "_to_copy": elementwise.same,
     "max_pool2d": windows.max_pool,
     "avg_pool2d": windows.avg_pool,
@@ -81,6 +82,10 @@ INSTEAD: Mapping[str, str] = {
     **dict.fromkeys(("upsample_nearest2d", "upsample_bilinear2d", "interpolate"), "keep the resolution, or pool"),
     **dict.fromkeys(("max_pool2d_with_indices",), "return the values alone"),
     **dict.fromkeys(("adaptive_max_pool2d", "amax", "max"), "use MaxPool2d with a kernel of the image's size"),
+    **dict.fromkeys(("stack",), "use torch.cat(parts, 1)"),
+    **dict.fromkeys(("expand", "expand_as", "repeat"), "a sum repeats [N, C, 1, 1] over an image by itself"),
+    **dict.fromkeys(("zeros_like", "ones_like", "full_like"), "write the number itself: x + 1"),
+    **dict.fromkeys(("wrap_with_autocast",), "export without autocast: the file computes in float32"),
     **dict.fromkeys(("sum",), "use x.mean((2, 3)) and scale it"),
     **dict.fromkeys(("sign", "where", "gt", "ge", "lt", "le"), "use a Binarizer of signbit.binarizers"),
     **dict.fromkeys(("pow", "square", "sqrt", "exp", "log", "abs"), "use BatchNorm2d, PReLU or Sigmoid"),
@@ -92,6 +97,6 @@ def refusal(call: Call) -> str:
     """Why an operation cannot be exported, and what to do."""
     what = f"operation {call.op!r}" if call.kind == call.op else call.kind
     advice = f"{INSTEAD[call.op]}; " if call.op in INSTEAD else ""
-    names = {rule: name for name, rule in reversed(COUNTERPARTS.items())}  # one of those that mean the same
+    names = {rule: name for name, rule in reversed(list(COUNTERPARTS.items()))}  # one of those that mean the same
     known = sorted(set(names.values()) - {"opaque", "sym_size", "getitem", "reciprocal", "contiguous"})
     return f"{what} has no counterpart in the .sbn file; {advice}known: BinaryConv2d, BinaryLinear, {', '.join(known)}"

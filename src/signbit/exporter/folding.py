@@ -79,7 +79,7 @@ def fold(trace: Trace, model: nn.Module) -> Folded:
 
 
 def _read(call: Call, record: Recorder) -> Any:
-    args, kwargs = (fx.node.map_arg(part, record.known.__getitem__) for part in (call.node.args, call.node.kwargs))
+    args, kwargs = record.arguments(call)
     given = _flat((*args, *kwargs.values()))
     symbols = [value for value in given if isinstance(value, Symbol)]
     if not symbols:

@@ -25,7 +25,7 @@ def hints(layers: Sequence[LayerRow], size: int, images: int) -> tuple[str, ...]
     """
     found = []
     for row in layers:
-        if not row.weighted or row.reason == "not used by the network":
+        if not row.weighted or not row.bytes_after:
             continue
         if row.packed and "real-valued input" in row.reason:
             found.append(f"{row.name} has binary weights but reads real numbers: give it an input_pipeline")

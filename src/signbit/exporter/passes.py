@@ -22,8 +22,9 @@ Explain = Callable[[str, str], None]
 
 @dataclass(frozen=True)
 class Passes:
-    """What the last two passes before the verification made of a network."""
+    """What passes made of a network, as far as a report needs it."""
 
+    trace: Trace
     lower: Lowered
     plan: Plan
 
@@ -55,4 +56,4 @@ def run_passes(
     traced = told("trace", trace(model, image_shape))
     folded = told("fold", fold(traced, model))
     lowered = told("lower", lower(folded, metadata))
-    return Passes(lowered, told("plan", plan(lowered.graph)))
+    return Passes(traced, lowered, told("plan", plan(lowered.graph)))

@@ -53,7 +53,8 @@ def _binary_product(call: Call, record: Recorder, layer: BinaryLayer, x: Symbol)
     length = weight[0].size
     if x.alphabet is None:
         op, note = "conv2d", f"packed weights ({length} bits a filter), real-valued input: float arithmetic"
-        require(not padding or layer.pad_value == 0, call, "with pad_value on real input", "pad with 0")  # type: ignore[union-attr, operator]
+        plain = not isinstance(layer, BinaryConv2d) or not padding or layer.pad_value == 0
+        require(plain, call, "with pad_value on real input", "pad with 0")
     else:
         op = "binary_conv2d"
         note = f"packed: {length}-bit filters" + (", padding exact" if padding else "") + _side_path(layer)
@@ -121,7 +122,8 @@ def _float_product(
     why = _why_float(call, record, x)
     record.note_fate(call.where, why)
     assert call.shape is not None
-    shape = (*call.shape[1:], call.shape[0]) if x.rank == 4 else (1, 1, call.shape[0])
+    height, width = call.shape[1:] if x.rank == 4 else (1, 1)
+    shape = (height, width, call.shape[0])
     return record.add(
         call, "conv2d", x, shape=shape, rank=x.rank, order=order, attributes=attributes, blobs=blobs, note=why
     )
@@ -146,8 +148,9 @@ def _sole_norm(call: Call, record: Recorder) -> fold.Affine | None:
     follower = record.calls.get(users[0]) if len(users) == 1 else None
     if follower is None or follower.op != "batch_norm":
         return None
-    _, *settings = fx.node.map_arg(follower.node.args, lambda node: record.known.get(node))
-    weight, bias, mean, var, training, _, eps, _ = settings
+    if any(node not in record.known for node in follower.node.all_input_nodes if node is not call.node):
+        return None  # its constants are computed later
+    weight, bias, mean, var, training, _, eps, _ = record.arguments(follower)[0][1:]
     with located(follower):
         norm = norm_step(weight, bias, mean, var, training, eps)
     record.absorbed.add(follower.node)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -68,6 +69,14 @@ class Recorder:
         """Remember what became of the work of the module at ``path``."""
         if fate not in self.fates[path]:
             self.fates[path].append(fate)
+
+    def arguments(self, call: Call) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """What is known of everything that an operation of the trace reads; None for what comes later."""
+
+        def known(part: Any) -> Any:
+            return fx.node.map_arg(part, self.known.get)  # type: ignore[arg-type]
+
+        return known(call.node.args), known(call.node.kwargs)
 
     def add(
         self,

@@ -20,6 +20,11 @@ WEIGHTED = (BinaryLayer, nn.Conv2d, nn.Linear)
 """The layers that are counted as packed or float; norms and the like are listed but not counted."""
 
 
+HEADER = ("layer", "kind", "before", "after", "1-bit MACs", "float MACs", "time", "")
+UNUSED = "not used by the network"
+COMPUTED = "constant: computed at export"
+
+
 @dataclass(frozen=True)
 class LayerRow:
     """What became of one module with parameters or statistics.
@@ -126,12 +131,11 @@ class ExportReport:
 
     def __str__(self) -> str:
         check = self.verification
-        rows = [("layer", "kind", "before", "after", "1-bit MACs", "float MACs", "time", "")]
-        rows += [
-            (r.name, r.kind, *(f"{n:,}" for n in (r.bytes_before, r.bytes_after, r.one_bit_macs, r.float_macs)),
-             "" if r.time_share is None else f"{r.time_share:.1%}", r.reason)
-            for r in self.layers
-        ]  # fmt: skip
+        rows: list[tuple[str, ...]] = [HEADER]
+        for row in self.layers:
+            counts = (row.bytes_before, row.bytes_after, row.one_bit_macs, row.float_macs)
+            time = "" if row.time_share is None else f"{row.time_share:.1%}"
+            rows.append((row.name, row.kind, *(f"{count:,}" for count in counts), time, row.reason))
         return "\n".join(
             [
                 *_table(rows),
@@ -182,7 +186,7 @@ def make_report(
                 kind=type(module).__name__,
                 weighted=isinstance(module, WEIGHTED),
                 packed=isinstance(module, BinaryLayer) and bool(told),
-                reason="; ".join(told) or "not used by the network",
+                reason="; ".join(told) or (COMPUTED if name in passes.trace.used else UNUSED),
                 bytes_before=4 * _own_floats(module),
                 bytes_after=sum(cost.constant_bytes for cost in costs[name]),
                 one_bit_macs=sum(cost.one_bit_macs for cost in costs[name]),

@@ -79,13 +79,15 @@ class Trace:
     calls : in the order of execution; what nobody reads is left out.
     input, output : nodes of the one image batch and of the result; ``output`` is None unless that is one tensor.
     constants : parameters, buffers and constants, by the node that stands for each.
+    used : paths of the modules that hold any of them which is read.
     result_type : of what forward returns, for messages.
     """
 
     calls: tuple[Call, ...]
     input: fx.Node
     output: fx.Node | None
-    constants: Mapping[fx.Node, Tensor]
+    constants: Mapping[fx.Node, Any]
+    used: frozenset[str]
     result_type: str
 
     def lines(self) -> list[str]:
@@ -176,19 +178,23 @@ def _read(program: torch.export.ExportedProgram, modules: Mapping[str, nn.Module
             graph.erase_node(node)
     placeholders = [node for node in graph.nodes if node.op == "placeholder"]
     (images,) = (node for node in placeholders if node.name not in held)
-    constants = {node: tensors[held[node.name]].detach() for node in placeholders if node.name in held}
+    constants: dict[fx.Node, Any] = {n: tensors[held[n.name]].detach() for n in placeholders if n.name in held}
+    used = frozenset(_inside(held[node.name].rpartition(".")[0]) for node in constants if node.users)
+    for node in graph.nodes:  # parts of a graph that torch keeps apart, such as what runs under autocast
+        if node.op == "get_attr":
+            constants[node] = getattr(program.graph_module, str(node.target))
     results = graph.output_node().args[0]
     single = program.call_spec.out_spec.is_leaf() and isinstance(results[-1], fx.Node)
     result_type = "one tensor" if single else getattr(program.call_spec.out_spec.type, "__name__", "no tensor")
     batch, seen = str(images.meta["val"].shape[0]), Counter[str]()
     calls = tuple(_call(node, modules, batch, seen) for node in graph.nodes if node.op == "call_function")
-    return Trace(calls, images, results[-1] if single else None, constants, result_type)
+    return Trace(calls, images, results[-1] if single else None, constants, used, result_type)
 
 
 def _call(node: fx.Node, modules: Mapping[str, nn.Module], batch: str, seen: Counter[str]) -> Call:
     stack = list(node.meta.get("nn_module_stack", {}).values())
     path = re.sub(r"@\d+", "", stack[-1][0]) if stack else ""
-    path = path.removeprefix("model").removeprefix(".") if path.startswith("model") else ""
+    path = _inside(path)
     module, name = modules.get(path), _name(node)
     op = name.rstrip("_")
     whole = module is not None and (type(module).__module__.startswith("torch.nn") or op == "opaque")
@@ -210,6 +216,11 @@ def _call(node: fx.Node, modules: Mapping[str, nn.Module], batch: str, seen: Cou
         _image_shape(value, batch) if isinstance(value, Tensor) else None,
         user_line(node.meta.get("stack_trace")),
     )
+
+
+def _inside(path: str) -> str:
+    """The path of a module from the model on; empty for the model itself."""
+    return path.removeprefix("model").removeprefix(".") if path.startswith("model") else ""
 
 
 def _image_shape(value: Tensor, batch: str) -> tuple[int, ...] | None:
