@@ -159,10 +159,10 @@ def test_what_is_laid_out_otherwise_is_named(
 
 def test_imagenet_has_a_thousand_classes(folder: Path, tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"has 1000 classes, .* has 3 class folders.*--data image-folder"):
-        load("imagenet", folder, validation=3, workers=0)
+        load("imagenet", folder)
     (tmp_path / "imagenet").symlink_to(folder)
     with pytest.raises(DataError, match="has 3 class folders"):
-        load("imagenet", tmp_path, validation=3, workers=0)
+        load("imagenet", tmp_path)
 
 
 def test_data_sets_in_memory_have_no_such_options() -> None:
