@@ -50,6 +50,10 @@ class DataError(SignbitError):
     """A data set or an image is missing, incomplete or not what it claims to be."""
 
 
+class WriteError(SignbitError):
+    """A file cannot be written: no such folder, no permission, no room."""
+
+
 class ShapeError(SignbitError, ValueError):
     """An array has the wrong shape or element type."""
 

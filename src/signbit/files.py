@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import os
+import re
 import secrets
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from signbit.errors import SignbitError
+from signbit.errors import WriteError
+
+TEMPORARY = re.compile(r"\..*\.[0-9a-f]{16}(\.[^.]*)?")
+"""Names of the files that are being written."""
 
 
-def _failure(path: Path, error: OSError) -> SignbitError:
+def write_failure(path: str | os.PathLike[str], error: OSError) -> WriteError:
+    """The error of ours for an operating system's: what could not be written, why, and what to do."""
     reason = error.strerror or str(error)
-    return SignbitError(f"cannot write {path}: {reason}; choose a folder that exists, is writable and has room")
+    return WriteError(f"cannot write {path}: {reason}; choose a folder that exists, is writable and has room")
 
 
 @contextmanager
@@ -29,7 +35,7 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[Path]:
 
     Errors
     ------
-    SignbitError : the folder is missing or not writable, ``path`` is a folder, or the disk is full.
+    WriteError : the folder is missing or not writable, ``path`` is a folder, or the disk is full.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -40,7 +46,7 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[Path]:
     """
     target = Path(path)
     if target.is_dir():
-        raise SignbitError(f"cannot write {target}: it is a folder; give the name of a file")
+        raise WriteError(f"cannot write {target}: it is a folder; give the name of a file")
     temporary = target.with_name(f".{target.stem[:100]}.{secrets.token_hex(8)}{target.suffix}")
     try:
         # 0666 less the umask, as a plain open() would make it; mkstemp would leave a file that only its owner can read.
@@ -48,7 +54,7 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[Path]:
         if target.exists():
             temporary.chmod(target.stat().st_mode & 0o777)
     except OSError as error:
-        raise _failure(target, error) from error
+        raise write_failure(target, error) from error
     try:
         yield temporary
         _flush(temporary)
@@ -56,17 +62,53 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[Path]:
     except OSError as error:
         if error.filename not in (None, str(temporary)) or isinstance(error, BrokenPipeError):
             raise  # about another file that the block touched; a pipe is never ours
-        raise _failure(target, error) from error
+        raise write_failure(target, error) from error
     finally:
         with suppress(FileNotFoundError):
             temporary.unlink()
     _flush_folder(target.parent)
 
 
-def write_bytes_atomically(path: str | os.PathLike[str], data: bytes) -> None:
+def write_bytes_atomically(path: str | os.PathLike[str], data: bytes | memoryview) -> None:
     """Write ``data`` to ``path`` through :func:`atomic_write`."""
     with atomic_write(path) as temporary:
         temporary.write_bytes(data)
+
+
+def atomic_link(source: Path, path: Path) -> None:
+    """Make ``path`` a second name of the file ``source``, or a copy where the file system has no such names."""
+    with atomic_write(path) as temporary:
+        temporary.unlink()
+        try:
+            temporary.hardlink_to(source)
+        except OSError:
+            shutil.copyfile(source, temporary)
+
+
+def make_folder(path: str | os.PathLike[str]) -> None:
+    """Make a folder and those above it; WriteError if that cannot be done."""
+    try:
+        Path(path).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise write_failure(path, error) from error
+
+
+def is_temporary(path: Path) -> bool:
+    """Whether a file has the name of one that is being written, or was when its process got killed.
+
+    >>> is_temporary(Path("runs/.last.0123456789abcdef.ckpt")), is_temporary(Path("runs/last.ckpt"))
+    (True, False)
+    """
+    return TEMPORARY.fullmatch(path.name) is not None
+
+
+def remove_temporaries(folder: str | os.PathLike[str]) -> None:
+    """Delete what writers that were killed left in ``folder``; nobody may be writing there now."""
+    for path in filter(is_temporary, Path(folder).glob(".*")):
+        try:
+            path.unlink(missing_ok=True)
+        except OSError as error:
+            raise write_failure(path, error) from error
 
 
 def _flush(path: Path) -> None:

@@ -17,7 +17,7 @@ from signbit.training.checkpoints import LAST
 
 def train(budget: TimeBudget, clock: list[float], seconds: list[float]) -> int:
     """Epochs of these lengths, as many as are trained."""
-    alone = SimpleNamespace(reduce_boolean_decision=lambda decision, all: decision)
+    alone = SimpleNamespace(reduce_boolean_decision=lambda decision, **_: decision)
     trainer: Any = SimpleNamespace(should_stop=False, strategy=alone)
     budget.on_train_start(trainer, trainer)
     for epoch, length in enumerate(seconds):

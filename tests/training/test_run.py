@@ -56,9 +56,12 @@ def test_a_run_learns_and_is_recorded(finished: tuple[Path, RunResult]) -> None:
     assert result.epochs == 8
     names = {path.name for path in out.iterdir()}
     assert names == {
-        "config.yaml", "data.json", "environment.json", "metrics.csv", "checkpoints", "tensorboard", "result.json",
+        "config.yaml", "data.json", "environment.json", "metrics.csv", "metrics.jsonl", "checkpoints", "tensorboard",
+        "result.json",
     }  # fmt: skip
-    assert {path.name for path in (out / "checkpoints").iterdir()} == {"last.ckpt", "best.ckpt"}
+    assert {path.name for path in (out / "checkpoints").iterdir()} == {
+        "last.ckpt", "best.ckpt", "epoch-7.ckpt", "epoch-8.ckpt",
+    }  # fmt: skip
     assert any((out / "tensorboard").glob("events.*"))
     assert json.loads((out / "result.json").read_text()) == result.to_dict()
     environment = json.loads((out / "environment.json").read_text())
@@ -67,6 +70,7 @@ def test_a_run_learns_and_is_recorded(finished: tuple[Path, RunResult]) -> None:
     sha = subprocess.run(["git", "rev-parse", "HEAD"], cwd=ROOT, capture_output=True, text=True).stdout.strip()
     assert environment["commit"] is None if not sha else environment["commit"].removesuffix("-dirty") == sha[:12]
     rows = read_rows(out / "metrics.csv")
+    assert [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()] == rows
     assert [row["epoch"] for row in rows] == list(range(8))
     assert rows[-1]["train_loss"] < rows[0]["train_loss"]
     assert all(0 < row["sign_flip_rate"] < 1 for row in rows)

@@ -137,6 +137,8 @@ class FlipStop(Callback):  # type: ignore[misc]
     ) -> None:
         self._network, self._rule, self._rate = network, rule, rate
         self._epochs, self._steps, self._restarts = epochs, steps_per_epoch, restarts
+        self.freezes = rule.freeze or rule.stop
+        """Whether weights may lose their gradient in the course of the run."""
         self._below = freeze_below
         self._peak = max(rate(epoch * steps_per_epoch) for epoch in range(epochs))
         self.watch = Watch()

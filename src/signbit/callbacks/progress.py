@@ -36,6 +36,8 @@ def epoch_line(epoch: int, epochs: int, seconds: float, metrics: Mapping[str, fl
 class Progress(Callback):  # type: ignore[misc]
     """Prints :func:`epoch_line` after each epoch and, where the stream is a terminal, a bar during it.
 
+    Of several processes the first one speaks.
+
     The loss is read (which waits for the device) only when the bar is redrawn.
 
     Parameters
@@ -51,7 +53,7 @@ class Progress(Callback):  # type: ignore[misc]
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:  # noqa: ARG002
         """Start the epoch's clock and bar."""
         self._started = time.perf_counter()
-        if self._console.is_terminal:
+        if self._console.is_terminal and trainer.is_global_zero:
             columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
             self._bar = Bar(*columns, console=self._console, transient=True, auto_refresh=False)
             self._bar.add_task(self._title(trainer, ""), total=trainer.num_training_batches)
@@ -78,6 +80,8 @@ class Progress(Callback):  # type: ignore[misc]
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:  # noqa: ARG002
         """Replace the bar by the epoch's line."""
         self._stop()
+        if not trainer.is_global_zero:
+            return
         metrics = {key: value.item() for key, value in trainer.callback_metrics.items()}
         seconds = time.perf_counter() - self._started
         self._console.print(epoch_line(trainer.current_epoch, trainer.max_epochs or 0, seconds, metrics))

@@ -1,13 +1,16 @@
-"""One row of figures per epoch, kept in a CSV file that is whole at every moment."""
+"""One row of figures per epoch, kept in files that are whole at every moment."""
 
 from __future__ import annotations
 
 import csv
 import io
+import json
+import math
 import time
 from pathlib import Path
 from typing import Any
 
+import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 
 from signbit.files import write_bytes_atomically
@@ -41,9 +44,10 @@ def format_rows(rows: list[Row]) -> bytes:
 
 class EpochRecord(Callback):  # type: ignore[misc]
     """Keeps ``metrics.csv``: epoch (0-based), step, seconds by the clock and of processor time, learning rate, and
-    every metric that was logged.
+    every metric that was logged. ``metrics.jsonl`` beside it has the same rows, for programs: a JSON object a line.
 
-    Put it after the callbacks whose metrics it shall see. Resuming drops rows of epochs that will be trained again.
+    Put it after the callbacks whose metrics it shall see. Resuming drops rows of epochs that will be trained again. Of
+    several processes the first one writes; the processor time is that of all of them.
 
     Parameters
     ----------
@@ -63,16 +67,22 @@ class EpochRecord(Callback):  # type: ignore[misc]
         """Start the clocks."""
         self._started, self._cpu_started = time.perf_counter(), time.process_time()
 
-    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:  # noqa: ARG002
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Add this epoch's row and write the file."""
+        # Says what a run costs even where other work shared the processor.
+        cpu = torch.tensor(time.process_time() - self._cpu_started, device=pl_module.device)
         row: dict[str, Any] = {
             "epoch": trainer.current_epoch,
             "step": trainer.global_step,
             "seconds": round(time.perf_counter() - self._started, 3),
-            # Says what a run costs even where other work shared the processor.
-            "cpu_seconds": round(time.process_time() - self._cpu_started, 3),
+            "cpu_seconds": round(trainer.strategy.reduce(cpu, reduce_op="sum").item(), 3),
             "learning_rate": max(group["lr"] for group in trainer.optimizers[0].param_groups),
         }
         row.update({key: value.item() for key, value in trainer.callback_metrics.items()})
         self.rows.append(row)
-        write_bytes_atomically(self.path, format_rows(self.rows))
+        if trainer.is_global_zero:
+            write_bytes_atomically(self.path, format_rows(self.rows))
+            # JSON has no word for infinity.
+            plain = [{key: value if math.isfinite(value) else None for key, value in r.items()} for r in self.rows]
+            lines = [json.dumps(row) + "\n" for row in plain]
+            write_bytes_atomically(self.path.with_suffix(".jsonl"), "".join(lines).encode())

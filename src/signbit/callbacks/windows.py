@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 from torch import nn
 from torch.utils.hooks import RemovableHandle
@@ -45,15 +46,18 @@ class WindowRates(Callback):  # type: ignore[misc]
         """Stop watching."""
         self._stop()
 
-    def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:  # noqa: ARG002
-        """Log the shares."""
-        seen = {name: shares for name, shares in self._shares.items() if shares.count}
-        total = sum(shares.count for shares in seen.values())
-        if total:
-            pl_module.log("fraction_on", sum(s.on * s.count for s in seen.values()) / total)
-            pl_module.log("pass_through", sum(s.passing * s.count for s in seen.values()) / total)
-            pl_module.log_dict({f"fraction_on/{name}": shares.on for name, shares in seen.items()})
-            pl_module.log_dict({f"pass_through/{name}": shares.passing for name, shares in seen.items()})
+    def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Log the shares, over the images of all processes."""
+        seen = {name: shares.counts for name, shares in self._shares.items() if shares.count}
+        if not seen:
+            return
+        own = torch.tensor(list(seen.values()), device=pl_module.device)
+        counts = trainer.strategy.reduce(own, reduce_op="sum").tolist()
+        total = [sum(column) for column in zip(*counts, strict=True)]
+        for key, column in (("fraction_on", 0), ("pass_through", 1)):
+            pl_module.log(key, total[column] / total[2])
+            shares = {name: layer[column] / layer[2] for name, layer in zip(seen, counts, strict=True)}
+            pl_module.log_dict({f"{key}/{name}": share for name, share in shares.items()})
 
     def _stop(self) -> None:
         for handle in self._handles:

@@ -18,17 +18,21 @@ TEXT = {
     "normalize": "standard (default), unit: pixels in [0, 1], or symmetric: in [-1, 1]",
     "schedule": "shape of the learning rate over the run; default: the method's",
     "precision": "fp32 or bf16 (autocast)",
+    "strategy": "how processes work together: ddp or ddp_find_unused_parameters_true; default: what the method needs",
     "out": "folder of the run, new or empty; default: a name under runs/",
 }
 NUMBERS: dict[str, tuple[Any, str]] = {
     "epochs": (positive_int, "passes over the training images"),
     "time_budget": (float, "seconds of training; the run ends with the last epoch that fits (default: no limit)"),
     "train_images": (positive_int, "train on a fixed, stratified part of this many images; default: all"),
-    "batch_size": (positive_int, "images a step"),
+    "batch_size": (positive_int, "images a step, over all processes"),
     "learning_rate": (float, "peak learning rate; default: the method's"),
     "final_learning_rate": (float, "where the schedule ends; default: where its shape does"),
     "seed": (int, "weights, order and augmentation follow from it"),
-    "threads": (positive_int, "torch threads"),
+    "threads": (positive_int, "torch threads of each process"),
+    "devices": (positive_int, "accelerators of each machine, or processes on CPUs (default 1); needs --out if several"),
+    "nodes": (positive_int, "machines (default 1); see docs/scaling.md"),
+    "keep_checkpoints": (positive_int, "epochs to keep a checkpoint of, the best one apart (default 2)"),
 }
 ASSIGNED = {
     "optimizer": ("--set", "optimizer setting, for example --set tau=1e-6"),
@@ -56,6 +60,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> Mapping[str, Any]:
     from signbit.recipes import find
     from signbit.training import RunConfig, fit, resume
+    from signbit.training.processes import is_first_process
 
     given = {name: getattr(args, name) for name in (*TEXT, *NUMBERS, *SWITCHES) if getattr(args, name) is not None}
     if args.resume:
@@ -68,6 +73,9 @@ def run(args: argparse.Namespace) -> Mapping[str, Any]:
             assigned = dict(_assignment(flag, text) for text in getattr(args, name))
             given[name] = {**settings.get(name, {}), **assigned}
         result = fit(RunConfig.from_dict({**settings, **given}))
+    if not is_first_process():
+        args.json = False
+        return result.to_dict()
     say(
         args,
         f"{result.run}: test accuracy {100 * result.test_accuracy:.2f} %, validation {100 * result.val_accuracy:.2f} % "
@@ -107,6 +115,7 @@ COMMAND = Command(
         "signbit train --method sd-bnn --set weight_decay=0 --method-option strength=0.1 --model-option width=16",
         "signbit train my-recipe.yaml --seed 3 --out runs/third",
         "signbit train --resume runs/third",
+        "signbit train cifar10/resnet20-sd-bnn --data-dir DIR --devices 2 --out runs/both",
     ),
     configure=configure,
     run=run,

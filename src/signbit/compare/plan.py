@@ -55,6 +55,7 @@ def plan(
     for seed in range(seeds):
         for name, row in settings.items():
             fixed = {"seed": seed, "threads": threads, "out": str(out / RUNS / f"{name}-s{seed}"), "tensorboard": False}
+            fixed |= {"devices": 1, "nodes": 1}  # the processes of a comparison are its runs
             configs.append(RunConfig.from_dict({**row, **given, **fixed}))
     for config in configs:
         _check_same(config)

@@ -15,8 +15,8 @@ from signbit.recipes import find, names
 from signbit.training.config import RunConfig
 from signbit.training.folder import CONFIG
 
-ELSEWHERE = {"out", "data_dir", "download", "tensorboard"}
-"""Where things lie and what is logged besides: no figure of a run depends on it."""
+ELSEWHERE = {"out", "data_dir", "download", "tensorboard", "keep_checkpoints"}
+"""Where things lie and what is kept and logged besides: no figure of a run depends on it."""
 ASSIGNED = {"optimizer": "--set", "method_options": "--method-option", "model_options": "--model-option"}
 """Settings made of settings, and the option that gives one of them."""
 ALWAYS_SAID = ("method", "model", "data")

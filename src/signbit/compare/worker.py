@@ -10,7 +10,7 @@ import threading
 from signbit.compare.plan import folder_of
 from signbit.errors import SignbitError
 from signbit.training import RunConfig, fit, resume
-from signbit.training.folder import CARD, CONFIG, ENVIRONMENT
+from signbit.training.folder import CONFIG
 
 
 def main() -> int:
@@ -19,12 +19,9 @@ def main() -> int:
     threading.Thread(target=_end_with_parent, daemon=True).start()
     folder = folder_of(config)
     try:
-        if (folder / ENVIRONMENT).is_file():
+        if (folder / CONFIG).is_file():
             resume(folder, data_dir=config.data_dir)
         else:
-            # Killed before the first step: what it left is less than a run. Anything else there is not ours.
-            for name in (CONFIG, CARD):
-                (folder / name).unlink(missing_ok=True)
             fit(config)
     except SignbitError as error:
         print(f"signbit: {error}", file=sys.stderr)

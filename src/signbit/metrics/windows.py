@@ -27,6 +27,11 @@ class WindowShares:
     _on: Tensor | int = 0
     _passing: Tensor | int = 0
 
+    @property
+    def counts(self) -> tuple[int, int, int]:
+        """How many were on, how many passed their gradient, how many there were."""
+        return int(self._on), int(self._passing), self.count
+
     def update(self, y: Tensor) -> None:
         """Count in one more tensor. Nothing waits for a device until a share is read."""
         y = y.detach()

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import io
 import pickle
+import zipfile
 from pathlib import Path
 from typing import Any
 
 import torch
-from lightning.pytorch.callbacks import ModelCheckpoint
+from lightning.pytorch import LightningModule, Trainer
+from lightning.pytorch.callbacks import Checkpoint, ModelCheckpoint
 from lightning.pytorch.plugins.io import CheckpointIO
 from torch import Tensor
 
 from signbit.errors import DataError
-from signbit.files import atomic_write
+from signbit.files import atomic_link, make_folder, write_bytes_atomically
 
 FOLDER = "checkpoints"
 LAST, BEST = f"{FOLDER}/last.ckpt", f"{FOLDER}/best.ckpt"
+EARLIER = "epoch-*.ckpt"
 NETWORK = "network."
 
 
@@ -24,9 +28,11 @@ class AtomicCheckpointIO(CheckpointIO):  # type: ignore[misc]
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None) -> None:  # noqa: ARG002
         """Write ``checkpoint``; a reader of ``path`` sees the old one or the new one."""
-        Path(path).parent.mkdir(parents=True, exist_ok=True)
-        with atomic_write(path) as temporary:
-            torch.save(checkpoint, temporary)
+        make_folder(Path(path).parent)
+        # Written to memory first: torch's own writer reports a full disk as a failed assertion.
+        content = io.BytesIO()
+        torch.save(checkpoint, content)
+        write_bytes_atomically(path, content.getbuffer())
 
     def load_checkpoint(
         self,
@@ -50,11 +56,20 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     if not path.is_file():
         raise DataError(f"there is no checkpoint {path}; the run ended before its first epoch was over, train it again")
     try:
+        _check_sums(path)
         checkpoint: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, OSError) as error:
+    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, OSError, zipfile.BadZipFile) as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise DataError(f"checkpoint {path} is damaged or not ours: {reason}; use another one of the run") from error
     return checkpoint
+
+
+def _check_sums(path: Path) -> None:
+    """Compare the sums that torch writes beside every tensor and does not look at when it reads."""
+    with zipfile.ZipFile(path) as archive:
+        damaged = archive.testzip()
+    if damaged is not None:
+        raise ValueError(f"wrong check sum of its part {damaged}")
 
 
 def network_weights(checkpoint: dict[str, Any]) -> dict[str, Tensor]:
@@ -63,14 +78,65 @@ def network_weights(checkpoint: dict[str, Any]) -> dict[str, Tensor]:
     return {name.removeprefix(NETWORK): value for name, value in state.items() if name.startswith(NETWORK)}
 
 
-def checkpoint_callbacks(run: Path) -> list[ModelCheckpoint]:
-    """Keep the best epoch on validation (the earliest of equals) and the last one. Best goes first: last records it."""
-    common: dict[str, Any] = {
-        "dirpath": run / FOLDER,
-        "save_on_train_epoch_end": True,
-        "enable_version_counter": False,
-        "auto_insert_metric_name": False,
-    }
-    best = ModelCheckpoint(filename="best", monitor="val_accuracy", mode="max", save_top_k=1, **common)
-    last = ModelCheckpoint(filename="last", **common)
-    return [best, last]
+def newest_usable(run: Path) -> tuple[Path | None, list[DataError]]:
+    """The newest checkpoint of ``run`` that can be read, and what is wrong with the newer ones.
+
+    None where there is no checkpoint at all: the run did not finish an epoch.
+
+    Errors: :class:`DataError` if there are checkpoints and all of them are damaged.
+    """
+    earlier = sorted((run / FOLDER).glob(EARLIER), key=_epoch, reverse=True)
+    damage: list[DataError] = []
+    for path in [path for path in (run / LAST, *earlier) if path.is_file()]:
+        try:
+            read_checkpoint(path)
+        except DataError as error:
+            damage.append(error)
+        else:
+            return path, damage
+    if damage:
+        raise damage[0]
+    return None, []
+
+
+class KeepLast(Checkpoint):  # type: ignore[misc]
+    """Saves ``last.ckpt`` at the end of every epoch, and keeps those of the last epochs as ``epoch-N.ckpt``.
+
+    Parameters
+    ----------
+    run : the run's folder.
+    keep : how many epochs, >= 1; for 1 there is ``last.ckpt`` alone.
+    """
+
+    def __init__(self, run: Path, keep: int) -> None:
+        self._run, self._keep = run, keep
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:  # noqa: ARG002
+        """Save; the newest one also bears its epoch, counted from 1."""
+        last = self._run / LAST
+        trainer.save_checkpoint(last)
+        if not trainer.is_global_zero or self._keep == 1:
+            return
+        atomic_link(last, last.with_name(f"epoch-{trainer.current_epoch + 1}.ckpt"))
+        for path in sorted(last.parent.glob(EARLIER), key=_epoch)[: -self._keep]:
+            path.unlink(missing_ok=True)
+
+
+def _epoch(path: Path) -> int:
+    number = path.stem.partition("-")[2]
+    return int(number) if number.isdigit() else 0
+
+
+def checkpoint_callbacks(run: Path, keep: int) -> list[Checkpoint]:
+    """Keep the best epoch on validation (the earliest of equals) and the last. Best goes first: last records it."""
+    best = ModelCheckpoint(
+        filename="best",
+        monitor="val_accuracy",
+        mode="max",
+        save_top_k=1,
+        dirpath=run / FOLDER,
+        save_on_train_epoch_end=True,
+        enable_version_counter=False,
+        auto_insert_metric_name=False,
+    )
+    return [best, KeepLast(run, keep)]

@@ -21,6 +21,16 @@ from signbit.training.rates import SHAPES
 
 PRECISIONS = ("fp32", "bf16")
 
+STRATEGIES = ("ddp", "ddp_find_unused_parameters_true")
+"""Every process holds the whole network and its optimizer, and gradients are averaged before the update. The second
+looks in every step for weights without a gradient: methods that freeze layers need it. Strategies that cut up weights
+do not fit rules that look at whole ones."""
+
+LEAST = {
+    **dict.fromkeys(("train_images", "epochs", "batch_size", "threads", "devices", "nodes", "keep_checkpoints"), 1),
+    "seed": 0,
+}
+
 
 @dataclass(frozen=True)
 class RunConfig:
@@ -36,7 +46,7 @@ class RunConfig:
     epochs : >= 1; default 20.
     time_budget : seconds of training, > 0; the run ends with the last epoch that is expected to fit, at least one. The
         learning rate and other schedules still span ``epochs``. Default: no limit.
-    batch_size : >= 1; default 128.
+    batch_size : images a step, over all processes; >= 1; default 128.
     learning_rate : peak, > 0; default: the method's.
     final_learning_rate : where the schedule ends, >= 0 and at most ``learning_rate``; default: where its shape does.
     schedule : shape of the learning rate over the run; default: the method's.
@@ -50,7 +60,12 @@ class RunConfig:
     seed : >= 0; weights, order and augmentation follow from it. Default 0.
     precision : "fp32" (default) or "bf16": autocast; weights and sums stay float32.
     compile : compile the training step with torch.compile. Default no.
-    threads : of torch, >= 1; default: as torch is set.
+    threads : of torch in every process, >= 1; default: as torch is set.
+    devices : accelerators of each machine that train, or processes where there is none; >= 1, default 1.
+    nodes : machines, >= 1; default 1. With more than one process the run needs ``out``, which all of them know.
+    strategy : Lightning's name for how processes work together, see :data:`STRATEGIES`; default: what the
+        method needs.
+    keep_checkpoints : the last so many epochs can be gone back to, >= 1; default 2, so that a damaged file costs one.
     out : folder of the run, new or empty; default: ``runs/`` and a name made of data, model, method and time.
     tensorboard : also write TensorBoard logs. Default yes.
     """
@@ -76,6 +91,10 @@ class RunConfig:
     precision: Literal["fp32", "bf16"] = "fp32"
     compile: bool = False
     threads: int | None = None
+    devices: int = 1
+    nodes: int = 1
+    strategy: str | None = None
+    keep_checkpoints: int = 2
     out: str | None = None
     tensorboard: bool = True
 
@@ -84,7 +103,7 @@ class RunConfig:
             value = getattr(self, key)
             if not _is(value, types):
                 raise ConfigError(f"setting {key!r} must be {' or '.join(map(_type_name, types))}; got {value!r}")
-        for key, least in (("train_images", 1), ("epochs", 1), ("batch_size", 1), ("seed", 0), ("threads", 1)):
+        for key, least in LEAST.items():
             value = getattr(self, key)
             if value is not None and value < least:
                 raise ConfigError(f"setting {key!r} must be at least {least}; got {value}")
@@ -97,6 +116,8 @@ class RunConfig:
         check_normalization(self.normalize)
         if self.precision not in PRECISIONS:
             raise ConfigError(f"setting 'precision' must be one of {', '.join(PRECISIONS)}; got {self.precision!r}")
+        if self.strategy not in (None, *STRATEGIES):
+            raise ConfigError(f"setting 'strategy' must be one of {', '.join(STRATEGIES)}; got {self.strategy!r}")
         for registry, name in (
             (MODELS, self.model),
             (DATASETS, self.data),
@@ -106,6 +127,11 @@ class RunConfig:
             if name is not None:
                 registry[name]
         resolve(self.method, self.method_options)
+
+    @property
+    def processes(self) -> int:
+        """How many train together."""
+        return self.devices * self.nodes
 
     @staticmethod
     def from_dict(raw: Mapping[str, Any]) -> RunConfig:
@@ -149,9 +175,9 @@ class RunConfig:
 _NONE = type(None)
 _TYPES: Mapping[str, tuple[type, ...]] = {
     **dict.fromkeys(("method", "model", "data", "normalize", "precision"), (str,)),
-    **dict.fromkeys(("data_dir", "schedule", "augment", "out"), (str, _NONE)),
+    **dict.fromkeys(("data_dir", "schedule", "augment", "strategy", "out"), (str, _NONE)),
     **dict.fromkeys(("download", "compile", "tensorboard"), (bool,)),
-    **dict.fromkeys(("epochs", "batch_size", "seed"), (int,)),
+    **dict.fromkeys(("epochs", "batch_size", "seed", "devices", "nodes", "keep_checkpoints"), (int,)),
     **dict.fromkeys(("optimizer", "method_options", "model_options"), (Mapping,)),
     **dict.fromkeys(("threads", "train_images"), (int, _NONE)),
     **dict.fromkeys(("learning_rate", "final_learning_rate", "time_budget"), (float, int, _NONE)),

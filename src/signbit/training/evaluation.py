@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from signbit.data import Card, Dataset, Split
 from signbit.data.batches import EvalBatches
 from signbit.errors import DataError
 
 
-@torch.inference_mode()
 def evaluate(model: nn.Module, data: Card | Dataset, split: Split, *, batch_size: int = 250) -> float:
     """Share of ``split`` that ``model`` classifies correctly, in float32 and in evaluation mode; 0 .. 1.
 
@@ -23,13 +24,20 @@ def evaluate(model: nn.Module, data: Card | Dataset, split: Split, *, batch_size
 
     Errors: :class:`DataError` for an empty split.
     """
-    if not len(split):
+    correct, images = count_correct(model, EvalBatches(split, data, batch_size=batch_size))
+    if not images:
         raise DataError("accuracy needs at least one image; the split is empty")
+    return correct / images
+
+
+@torch.inference_mode()
+def count_correct(model: nn.Module, batches: Iterable[tuple[Tensor, Tensor]]) -> tuple[int, int]:
+    """How many images of ``batches`` the model classifies correctly, see :func:`evaluate`, and how many there are."""
     was_training = model.training
     model.eval()
     try:
-        batches = EvalBatches(split, data, batch_size=batch_size)
-        correct = [(model(images).argmax(1) == labels).sum() for images, labels in batches]
+        right = [model(images).argmax(1) == labels for images, labels in batches]
     finally:
         model.train(was_training)
-    return int(torch.stack(correct).sum()) / len(split)
+    together = torch.cat(right) if right else torch.zeros(0)
+    return int(together.sum()), len(together)

@@ -11,9 +11,9 @@ from torch import nn
 
 from signbit.data import Card
 from signbit.errors import ConfigError, DataError
-from signbit.files import write_bytes_atomically
+from signbit.files import is_temporary, make_folder, remove_temporaries, write_bytes_atomically
 from signbit.methods import create_model
-from signbit.training.checkpoints import LAST, network_weights, read_checkpoint
+from signbit.training.checkpoints import FOLDER, LAST, network_weights, read_checkpoint
 from signbit.training.config import RunConfig
 
 CONFIG, CARD, ENVIRONMENT, METRICS, RESULT = (
@@ -53,6 +53,32 @@ class RunResult:
     def to_dict(self) -> dict[str, Any]:
         """Plain data."""
         return {**asdict(self), "run": str(self.run)}
+
+
+def begin(run: Path, config: RunConfig, card: Card, environment: dict[str, Any]) -> None:
+    """Make the folder of a new run. It is one from the moment its settings are there, which are written last.
+
+    Errors: :class:`ConfigError` for a folder that holds anything but what a run leaves that was killed before that.
+    """
+    ours = (CARD, ENVIRONMENT)
+    if run.exists() and (not run.is_dir() or any(p.name not in ours and not is_temporary(p) for p in run.iterdir())):
+        raise ConfigError(f"the folder of a run must be new or empty; {run} is not; choose another --out, or resume it")
+    make_folder(run)
+    remove_temporaries(run)
+    write_json(run / CARD, asdict(card))
+    write_json(run / ENVIRONMENT, environment)
+    config.to_yaml(run / CONFIG)
+
+
+def begin_again(run: Path, environment: dict[str, Any]) -> None:
+    """Delete files that a process was writing when it was killed; note if a run is resumed somewhere else."""
+    for folder in (run, run / FOLDER):
+        remove_temporaries(folder)
+    record = read_json(run / ENVIRONMENT)
+    resumed = record.pop("resumed", [])
+    if environment != [record, *resumed][-1]:
+        resumed.append(environment)
+    write_json(run / ENVIRONMENT, {**record, **({"resumed": resumed} if resumed else {})})
 
 
 def read_config(run: str | Path) -> RunConfig:

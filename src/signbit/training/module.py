@@ -15,9 +15,10 @@ from torchmetrics.classification import MulticlassAccuracy
 
 from signbit.errors import NonFiniteLossError
 from signbit.schedules import Schedule
+from signbit.training.diagnosis import first_not_finite
 
 CHECK_STEPS = 50
-"""How often, in steps, the host reads what the device has accumulated: reading every step would make it wait."""
+"""How often, in steps, the host reads what an accelerator has summed up: reading every step would make it wait."""
 
 
 class Classifier(LightningModule):  # type: ignore[misc]
@@ -33,7 +34,8 @@ class Classifier(LightningModule):  # type: ignore[misc]
     num_classes : >= 1.
     compile : compile forward and loss of the training step, without graph breaks. Evaluation is not compiled.
 
-    Errors: :class:`NonFiniteLossError` at most 50 steps after the loss became NaN or infinite, naming the step.
+    Errors: :class:`NonFiniteLossError` when the loss of any process becomes NaN or infinite, naming the step. On the
+    CPU at that step and before its update, so that the layer can be named too; elsewhere at most 50 steps later.
     """
 
     def __init__(
@@ -64,6 +66,8 @@ class Classifier(LightningModule):  # type: ignore[misc]
         value = loss.detach()
         fine = torch.isfinite(value) | (self._bad_step >= 0)
         self._bad_step = torch.where(fine, self._bad_step, self.global_step)
+        if value.device.type == "cpu":
+            self._check_loss(images)
         # A loss that is not finite ends the run at the next check; until then torchmetrics need not warn about it.
         self.train_loss.update(torch.nan_to_num(value))
         self.train_accuracy.update(logits.detach(), labels)
@@ -98,14 +102,21 @@ class Classifier(LightningModule):  # type: ignore[misc]
         self.log(name, metric.compute())
         metric.reset()
 
-    def _check_loss(self) -> None:
-        step = int(self._bad_step)
-        if step >= 0:
-            raise NonFiniteLossError(
-                f"the training loss must be finite; it became NaN or infinite in epoch {self.current_epoch + 1}, step "
-                f"{step} of the run, while the learning rate went up to {self._peak():.3g}; lower --learning-rate or "
-                "choose another schedule; the checkpoints of earlier epochs are intact"
-            )
+    def _check_loss(self, images: Tensor | None = None) -> None:
+        """Stop all processes alike. With the ``images`` of this very step the first bad layer is looked for."""
+        strategy = self.trainer.strategy
+        own = self._bad_step.to(self.device)
+        step = int(strategy.reduce(own.clone(), reduce_op="max"))
+        if step < 0:
+            return
+        place = first_not_finite(self.network, images) if images is not None and own >= 0 else None
+        places = [strategy.broadcast(place, src=rank) for rank in range(self.trainer.world_size)]
+        where = next((f"; the first not to be finite was {place}" for place in places if place), "")
+        raise NonFiniteLossError(
+            f"the training loss must be finite; it became NaN or infinite in epoch {self.current_epoch + 1}, step "
+            f"{step} of the run, while the learning rate went up to {self._peak():.3g}{where}; lower --learning-rate "
+            "or choose another schedule; the checkpoints of earlier epochs are intact"
+        )
 
     def _peak(self) -> float:
         return max(float(group["initial_lr"]) for group in self._optimizer.param_groups)

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import random
-import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -20,28 +19,30 @@ from signbit.callbacks.record import Row, read_rows
 from signbit.data import Dataset, Split, load
 from signbit.data.augment import AUGMENTATIONS
 from signbit.data.batches import EvalBatches, TrainBatches
+from signbit.data.shard import Shard
 from signbit.data.splits import stratified_holdout
-from signbit.errors import ConfigError
+from signbit.errors import ConfigError, DataError
 from signbit.methods import RunInfo, create_optimizer, resolve
 from signbit.training.allocator import keep_freed_memory
-from signbit.training.checkpoints import LAST, AtomicCheckpointIO, checkpoint_callbacks
+from signbit.training.checkpoints import AtomicCheckpointIO, checkpoint_callbacks, newest_usable
 from signbit.training.config import RunConfig
 from signbit.training.environment import environment
-from signbit.training.evaluation import evaluate
+from signbit.training.evaluation import count_correct
 from signbit.training.folder import (
-    CARD,
     CONFIG,
-    ENVIRONMENT,
     METRICS,
     RESULT,
     RunResult,
+    begin,
+    begin_again,
     build_network,
     read_config,
     read_result,
     write_json,
 )
-from signbit.training.manners import interrupts_raise, quiet_lightning
+from signbit.training.manners import interrupts_raise, note, quiet_lightning, writing
 from signbit.training.module import Classifier
+from signbit.training.processes import check_started, failures_end_all, strategy_for
 from signbit.training.rates import rate_shape, with_schedules
 from signbit.training.step_time import torch_threads
 
@@ -49,15 +50,19 @@ from signbit.training.step_time import torch_threads
 def fit(config: RunConfig) -> RunResult:
     """Train a network as ``config`` says and record the run in ``config.out``.
 
-    The folder gets ``config.yaml`` (every setting resolved), ``data.json``, ``environment.json``, ``metrics.csv`` (one
-    row per epoch), ``checkpoints/`` (last and best on validation), ``tensorboard/`` and, at the end, ``result.json``.
-    The same config and number of threads give the same weights.
+    The folder gets ``config.yaml`` (every setting resolved), ``data.json``, ``environment.json``, ``metrics.csv`` and
+    ``metrics.jsonl`` (a row for every epoch), ``checkpoints/`` (best on validation, last, and the last few by number),
+    ``tensorboard/`` and, at the end, ``result.json``. The same config and number of threads give the same weights.
+
+    With ``devices`` or ``nodes`` above 1 this process starts the others of its machine with its own command line,
+    unless torchrun or SLURM has started them; every one returns the result.
 
     Errors: :class:`ConfigError` for settings that do not fit together or a folder in use, :class:`DataError`,
-    :class:`NonFiniteLossError`. After Ctrl-C (:class:`KeyboardInterrupt`) the run can be resumed.
+    :class:`NonFiniteLossError`, :class:`WriteError` where the disk is full or read-only. After that and after Ctrl-C
+    (:class:`KeyboardInterrupt`) the run can be resumed.
     """
-    with _begun(config) as session:
-        return session.train(checkpoint=None)
+    with _begun(config, [Progress()]) as (session, checkpoint):
+        return session.train(checkpoint)
 
 
 def fit_trial(config: RunConfig, watchers: Sequence[Callback]) -> list[Row]:
@@ -75,64 +80,70 @@ def fit_trial(config: RunConfig, watchers: Sequence[Callback]) -> list[Row]:
     if config.out is None:
         raise ConfigError("a trial needs the setting 'out': the folder of its run")
     run = Path(config.out)
-    started = (run / ENVIRONMENT).is_file()
-    checkpoint = run / LAST if (run / LAST).is_file() else None
-    with _continued(run, config.data_dir) if started else _begun(config) as session:
-        return session.fit(checkpoint, watchers)
+    started = (run / CONFIG).is_file()
+    place = _continued(run, config.data_dir, watchers) if started else _begun(config, watchers)
+    with place as (session, checkpoint):
+        return session.fit(checkpoint)
 
 
 @contextmanager
-def _begun(config: RunConfig) -> Iterator[_Session]:
+def _begun(config: RunConfig, watchers: Sequence[Callback]) -> Iterator[tuple[_Session, None]]:
     """A new run, its folder made."""
     dataset = load(config.data, config.data_dir, config.download).normalized(config.normalize)
     config = _resolve(config, dataset)
     assert config.out is not None
     run = Path(config.out)
-    if run.exists() and (not run.is_dir() or any(run.iterdir())):
-        raise ConfigError(f"the folder of a run must be new or empty; {run} is not; choose another --out, or resume it")
     with torch_threads(config.threads) if config.threads else nullcontext():
-        session = _Session(config, dataset, run)
-        run.mkdir(parents=True, exist_ok=True)
-        config.to_yaml(run / CONFIG)
-        write_json(run / CARD, asdict(dataset.card))
-        write_json(run / ENVIRONMENT, environment(config.seed))
-        yield session
+        session = _Session(config, dataset, run, watchers)
+        if session.trainer.is_global_zero:
+            begin(run, config, dataset.card, environment(config.seed))
+        yield session, None
 
 
 def resume(run: str | Path, *, data_dir: str | None = None) -> RunResult:
     """Continue a run from its last whole epoch; the final weights are those of a run that was not interrupted.
 
-    A finished run returns its recorded result.
+    A finished run returns its recorded result. A checkpoint that got damaged is named on standard error, and the run
+    goes on from the one before it.
 
     Parameters
     ----------
     run : folder that :func:`fit` made.
     data_dir : where the data set is now, if it has moved.
+
+    Errors: as of :func:`fit`; :class:`DataError` if every checkpoint is damaged.
     """
     run = Path(run)
     read_config(run)  # what is no run has no result either
     if (result := read_result(run)) is not None:
         return result
-    with _continued(run, data_dir) as session:
-        return session.train(run / LAST if (run / LAST).is_file() else None)
+    with _continued(run, data_dir, [Progress()]) as (session, checkpoint):
+        return session.train(checkpoint)
 
 
 @contextmanager
-def _continued(run: Path, data_dir: str | None) -> Iterator[_Session]:
-    """A run whose folder is there."""
+def _continued(run: Path, data_dir: str | None, watchers: Sequence[Callback]) -> Iterator[tuple[_Session, Path | None]]:
+    """A run whose folder is there, and where it goes on."""
     config = read_config(run)
     if data_dir is not None:
         config = replace(config, data_dir=data_dir)
     dataset = load(config.data, config.data_dir, config.download).normalized(config.normalize)
+    checkpoint, damage = newest_usable(run)
     with torch_threads(config.threads) if config.threads else nullcontext():
-        yield _Session(config, dataset, run)
+        session = _Session(config, dataset, run, watchers)
+        if session.trainer.is_global_zero:
+            begin_again(run, environment(config.seed))
+            for error in damage:
+                note(f"{error}; this run goes on from {checkpoint}")
+        yield session, checkpoint
 
 
 class _Session:
-    """Everything that takes part in one call of :func:`fit` or :func:`resume`."""
+    """Everything that takes part in one call of :func:`fit`, :func:`resume` or :func:`fit_trial`."""
 
-    def __init__(self, config: RunConfig, dataset: Dataset, run: Path) -> None:
+    def __init__(self, config: RunConfig, dataset: Dataset, run: Path, watchers: Sequence[Callback]) -> None:
         self.config, self.dataset, self.run = config, dataset, run
+        check_started(config.processes)
         keep_freed_memory()
         seed_everything(config.seed)
         augmentation = AUGMENTATIONS[config.augment or "none"].target(*dataset.card.input_size[2:])
@@ -162,63 +173,81 @@ class _Session:
             self.network, optimizer, rate, num_classes=len(dataset.classes), compile=config.compile
         )
         method = resolve(config.method, config.method_options)
-        self.callbacks = method.callbacks(self.network, RunInfo(config.epochs, len(self.batches), rate))
-
-    def train(self, checkpoint: Path | None) -> RunResult:
-        """Fit, then evaluate what came out."""
-        return self._conclude(self.fit(checkpoint, [Progress()]))
-
-    def fit(self, checkpoint: Path | None, watchers: Sequence[Callback]) -> list[Row]:
-        """The figures of every epoch; ``watchers`` see each before it is recorded."""
-        budget = [] if self.config.time_budget is None else [TimeBudget(self.config.time_budget)]
-        record = EpochRecord(self.run / METRICS)
-        if self.config.precision == "bf16" and torch.backends.cpu.get_cpu_capability() == "AVX2":
-            print(
-                "note: this CPU has no bf16 instructions; expect bf16 to be several times slower than fp32",
-                file=sys.stderr,
-            )
+        callbacks = method.callbacks(self.network, RunInfo(config.epochs, len(self.batches), rate))
+        self.record = EpochRecord(run / METRICS)
+        budget = [] if config.time_budget is None else [TimeBudget(config.time_budget)]
         with quiet_lightning():
-            trainer = Trainer(
-                max_epochs=self.config.epochs,
-                precision="bf16-mixed" if self.config.precision == "bf16" else "32-true",
-                devices=1,
+            self.trainer = Trainer(
+                max_epochs=config.epochs,
+                precision="bf16-mixed" if config.precision == "bf16" else "32-true",
+                devices=config.devices,
+                num_nodes=config.nodes,
+                strategy=strategy_for(config, callbacks),
+                use_distributed_sampler=False,  # the batches see to that themselves
                 callbacks=[
-                    *self.callbacks,
+                    *callbacks,
                     FlipRates(self.network),
                     *budget,
                     *watchers,
-                    record,
-                    *checkpoint_callbacks(self.run),
+                    self.record,
+                    *checkpoint_callbacks(run, config.keep_checkpoints),
                 ],
-                logger=TensorBoardLogger(self.run, name="tensorboard", version="")
-                if self.config.tensorboard
-                else False,
+                logger=TensorBoardLogger(run, name="tensorboard", version="") if config.tensorboard else False,
+                default_root_dir=run,
                 plugins=[AtomicCheckpointIO()],
                 num_sanity_val_steps=0,
                 log_every_n_steps=1,
                 enable_progress_bar=False,
                 enable_model_summary=False,
             )
-            with interrupts_raise():
-                trainer.fit(
-                    self.module, self.batches, EvalBatches(self.dataset.val, self.dataset), ckpt_path=checkpoint
-                )
-        return record.rows or read_rows(self.run / METRICS)
+        self.shard = Shard(self.trainer.global_rank, self.trainer.world_size)
+        self.batches.share(self.shard)
+
+    def train(self, checkpoint: Path | None) -> RunResult:
+        """Fit, then evaluate what came out."""
+        rows = self.fit(checkpoint)
+        with self._explained():
+            return self._conclude(rows)
+
+    def fit(self, checkpoint: Path | None) -> list[Row]:
+        """The figures of every epoch."""
+        if self.config.precision == "bf16" and torch.backends.cpu.get_cpu_capability() == "AVX2":
+            note("this CPU has no bf16 instructions; expect bf16 to be several times slower than fp32")
+        validation = EvalBatches(self.dataset.val, self.dataset, shard=self.shard)
+        with self._explained():
+            self.trainer.fit(self.module, self.batches, validation, ckpt_path=checkpoint)
+        return self.record.rows or read_rows(self.run / METRICS)
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        """Failures end all processes, and are told as ours."""
+        with quiet_lightning(), interrupts_raise(), failures_end_all(self.trainer), writing(self.run):
+            yield
 
     def _conclude(self, rows: list[Row]) -> RunResult:
         best = max(rows, key=lambda row: row["val_accuracy"])
         result = RunResult(
             run=self.run,
-            test_accuracy=evaluate(self.network, self.dataset, self.dataset.test),
-            val_accuracy=evaluate(self.network, self.dataset, self.dataset.val),
+            test_accuracy=self._accuracy(self.dataset.test),
+            val_accuracy=self._accuracy(self.dataset.val),
             epochs=len(rows),
             seconds=round(sum(row["seconds"] for row in rows), 3),
             cpu_seconds=round(sum(row["cpu_seconds"] for row in rows), 3),
             best_val_accuracy=best["val_accuracy"],
             best_epoch=int(best["epoch"]) + 1,
         )
-        write_json(self.run / RESULT, result.to_dict())
+        if self.trainer.is_global_zero:
+            write_json(self.run / RESULT, result.to_dict())
         return result
+
+    def _accuracy(self, split: Split) -> float:
+        """Over all images of the split, of which every process takes its shard."""
+        counts = count_correct(self.network, EvalBatches(split, self.dataset, shard=self.shard))
+        strategy = self.trainer.strategy
+        correct, images = strategy.reduce(torch.tensor(counts, device=strategy.root_device), reduce_op="sum").tolist()
+        if images == 0:
+            raise DataError("accuracy needs at least one image; the split is empty")
+        return float(correct / images)
 
 
 def seed_everything(seed: int) -> None:
@@ -240,6 +269,8 @@ def _training_images(config: RunConfig, dataset: Dataset) -> Split:
 def _resolve(config: RunConfig, dataset: Dataset) -> RunConfig:
     """``config`` with every ``None`` replaced by what it means here, except threads."""
     defaults = resolve(config.method, config.method_options).defaults
+    if config.processes > 1 and config.out is None:
+        raise ConfigError(f"{config.processes} processes must agree on the folder of the run; give its name with --out")
     if "lr" in config.optimizer:
         raise ConfigError("the learning rate is the setting 'learning_rate'; remove 'lr' from 'optimizer'")
     return replace(
