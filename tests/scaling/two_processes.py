@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from signbit.callbacks import EpochRecord
 from signbit.cli import main
 from signbit.models import MODELS
-from signbit.training import run
+from signbit.training import session
 
 
 class Bare(nn.Module):
@@ -60,7 +60,7 @@ def write_down(out: Path, name: str) -> None:
 if __name__ == "__main__":
     out = Path(sys.argv[1])
     MODELS.add("bare", "no batch statistics", Bare)
-    run.Trainer = Witness  # type: ignore[misc]
+    session.Trainer = Witness  # type: ignore[misc]
     codes = []
     for separator, group in groupby(sys.argv[2:], lambda word: word == "--"):
         if not separator:

@@ -10,6 +10,7 @@ import torch
 from optuna import Study, Trial
 from optuna.trial import FixedTrial, FrozenTrial, TrialState
 
+from signbit.errors import ConfigError
 from signbit.methods import create_optimizer
 from signbit.sweep.definition import StudyDefinition
 from signbit.sweep.display import Display
@@ -43,6 +44,10 @@ def check(definition: StudyDefinition, where: Mapping[str, Any]) -> None:
 
 def check_run(config: RunConfig) -> None:
     """Put the parts of a run together without memory for its weights; its data must be there."""
+    if config.processes > 1:
+        raise ConfigError(
+            f"a trial is one process; got {config.processes}; start several workers on one --storage instead"
+        )
     card = config.load_data().card
     with torch.device("meta"):
         network = build_network(config, card)

@@ -16,7 +16,7 @@ from signbit.compare.reproduce import command_of
 from signbit.errors import SignbitError
 from signbit.sweep.definition import StudyDefinition
 from signbit.training import RunConfig, fit_trial, read_config
-from signbit.training.folder import CARD, CONFIG, ENVIRONMENT, METRICS, read_json
+from signbit.training.folder import ENVIRONMENT, METRICS, read_json
 
 TRIALS = "trials"
 OBJECTIVE = "val_accuracy"
@@ -76,10 +76,6 @@ def objective(trial: Trial, definition: StudyDefinition, out: Path, where: dict[
 
 
 def _run(trial: Trial, config: RunConfig, folder: Path, seen: Seen) -> float:
-    if not (folder / ENVIRONMENT).is_file():
-        # Killed before the first step: what it left is less than a run. Anything else there is not ours.
-        for name in (CONFIG, CARD):
-            (folder / name).unlink(missing_ok=True)
     watch = Watch(trial, config, seen)
     rows = fit_trial(config, [HeldByThreshold(), watch])
     watch.catch_up(rows)
