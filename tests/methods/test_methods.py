@@ -194,7 +194,7 @@ class Forgetful(nn.Module):
     [
         ({"activations": lambda _: Ternary()}, "body.0: activations are in PM1; got"),
         ({"activations": lambda _: Reassuring()}, "NaN in an image is lost"),
-        ({"outputs": (lambda _: Forgetful(),)}, "save_and_load in the middle changes the run"),
+        ({"outputs": (lambda _: Forgetful(),)}, "saving and loading in the middle changes the run"),
     ],
 )
 def test_the_suite_finds_what_is_wrong(changes: dict[str, Any], message: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -83,7 +83,7 @@ def _load(batches: _Batches, draws: Sequence[_Draw], told: set[str]) -> Iterator
         loader: Any = DataLoader(
             batches,
             batch_size=None,
-            sampler=draws,  # type: ignore[arg-type] # typed as indices; the data set takes what is in it
+            sampler=draws,
             num_workers=min(batches.images.workers, len(draws)),
             pin_memory=torch.cuda.is_available(),
         )
@@ -159,7 +159,7 @@ class FileEvalBatches:
     Parameters
     ----------
     split, data : as in :class:`FileTrainBatches`.
-    batch_size : images at once in a process, at most; >= 1.
+    batch_size : images at once in a process, at most; >= 1. Among several processes 1 may mean 2, for none is empty.
     shard : which part of the images; default all.
 
     Errors: ConfigError for a batch below 1, or where there are fewer images than processes; DataError as above.
@@ -174,7 +174,7 @@ class FileEvalBatches:
         if shard.count > max(1, len(split)):
             raise ConfigError(f"{len(split)} images cannot be divided among {shard.count} processes; use fewer")
         own = shard.of(torch.arange(len(split)))
-        count = -(-len(split) // (shard.count * batch_size))
+        count = min(-(-len(split) // (shard.count * batch_size)), len(split) // shard.count)
         self._draws = [_Draw(part.numpy(), 0, 0) for part in torch.tensor_split(own, count)] if count else []
         self._batches, self._told = _Batches(split, data, 0, None), set[str]()
 
