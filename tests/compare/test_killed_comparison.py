@@ -16,20 +16,25 @@ from typing import Any
 import pytest
 
 from signbit.cli import main
+from signbit.training import RunConfig
 
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="finds the processes of a comparison in /proc"),
 ]
 
-EPOCHS = 10
+EPOCHS = 6
 
 
 def options(out: Path) -> list[str]:
-    return [
-        "compare", "--methods", "ste,float", "--data", "digits", "--epochs", str(EPOCHS), "--train-images", "300",
-        "--batch-size", "50", "--jobs", "1", "--out", str(out), "--json",
-    ]  # fmt: skip
+    """Two small runs, one after the other."""
+    settings = []
+    for method in ("ste", "float"):
+        settings.append(out.with_name(f"{method}.yaml"))
+        RunConfig(
+            method=method, epochs=EPOCHS, batch_size=50, train_images=300, model_options={"width": 8}
+        ).to_yaml(settings[-1])  # fmt: skip
+    return ["compare", *map(str, settings), "--jobs", "1", "--out", str(out), "--json"]
 
 
 def workers(parent: int) -> list[int]:
@@ -52,11 +57,12 @@ def finished(run: Path) -> dict[str, int]:
 
 @pytest.mark.timeout(900)
 def test_what_is_finished_is_not_repeated(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    ste, float_ = (tmp_path / "runs" / f"convnet-tiny-{method}-s0" for method in ("ste", "float"))
+    out = tmp_path / "compared"
+    ste, float_ = (out / "runs" / f"{method}-s0" for method in ("ste", "float"))
 
     # Killed itself, in the middle of the second run: that one ends too, and does not go on unseen.
     with subprocess.Popen(
-        [sys.executable, "-m", "signbit", *options(tmp_path)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        [sys.executable, "-m", "signbit", *options(out)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     ) as process:
         try:
             until(lambda: (float_ / "metrics.csv").exists() or process.poll() is not None)
@@ -79,7 +85,7 @@ def test_what_is_finished_is_not_repeated(tmp_path: Path, capsys: pytest.Capture
 
     thread = threading.Thread(target=kill_a_worker)
     thread.start()
-    code = main(options(tmp_path))
+    code = main(options(out))
     thread.join()
     assert len(killed) == 1
     result = last_line(capsys)
@@ -89,15 +95,15 @@ def test_what_is_finished_is_not_repeated(tmp_path: Path, capsys: pytest.Capture
     assert [row["runs"] for row in result["rows"]] == [[str(ste)]]
 
     # Left in peace, it finishes.
-    assert main(options(tmp_path)) == 0
+    assert main(options(out)) == 0
     result = last_line(capsys)
     assert result["failed"] == {}
     assert {row["epochs"] for row in result["rows"]} == {EPOCHS}
     assert len(result["rows"]) == 2
     assert finished(ste) == before, "nothing of the finished run was touched"
-    log = (tmp_path / "logs" / "convnet-tiny-ste-s0.log").read_text()
+    log = (out / "logs" / "ste-s0.log").read_text()
     assert log.count("epoch ") == EPOCHS
-    again = (tmp_path / "logs" / "convnet-tiny-float-s0.log").read_text()
+    again = (out / "logs" / "float-s0.log").read_text()
     assert again.count("epoch ") <= EPOCHS + 2, "each interruption costs the epoch under way"
 
 
