@@ -72,11 +72,8 @@ class _Batches(TorchDataset[Loaded]):
         return self.images.cut(picture, crop.box, crop.mirrored)
 
 
-def _load(batches: _Batches, draws: Sequence[_Draw], told: set[str]) -> Iterator[tuple[Tensor, Tensor]]:
-    """The batches in the order of their draws, whichever worker is first.
-
-    What is wrong with a file is said once, ``told`` keeps what was.
-    """
+def _load(batches: _Batches, draws: Sequence[_Draw]) -> Iterator[tuple[Tensor, Tensor]]:
+    """The batches in the order of their draws, whichever worker is first."""
     with warnings.catch_warnings():
         # More workers than cores is the user's own wish: disks can be the slower part.
         warnings.filterwarnings("ignore", "This DataLoader will create", UserWarning)
@@ -90,9 +87,7 @@ def _load(batches: _Batches, draws: Sequence[_Draw], told: set[str]) -> Iterator
         started = iter(loader)
     for images, labels, wrong in started:
         for text in wrong:
-            if text not in told:
-                told.add(text)
-                batches.images.refuse(DataError(text))
+            batches.images.refuse(DataError(text))
         if not len(labels):
             raise DataError(f"none of the {len(wrong)} images of a batch can be read; is the disk still there?")
         yield images, labels
@@ -127,7 +122,7 @@ class FileTrainBatches:
             raise ConfigError(f"batch_size must be 1 .. {len(split)} (the number of training images); got {batch_size}")
         self.batch_size = batch_size
         self.sampler = Order(len(split), seed)
-        self._batches, self._told, self._shard = _Batches(split, data, seed, augmentation), set[str](), Shard()
+        self._batches, self._shard = _Batches(split, data, seed, augmentation), Shard()
 
     def share(self, shard: Shard) -> None:
         """Yield this process's part of every batch from now on."""
@@ -147,7 +142,7 @@ class FileTrainBatches:
         for index in torch.split(order[: len(self) * self.batch_size], self.batch_size):
             seed = int(stream.integers(1 << 63, size=self._shard.count)[self._shard.rank])
             draws.append(_Draw(self._shard.of(index).numpy(), self.sampler.epoch, seed))
-        yield from _load(self._batches, draws, self._told)
+        yield from _load(self._batches, draws)
 
 
 class FileEvalBatches:
@@ -176,10 +171,10 @@ class FileEvalBatches:
         own = shard.of(torch.arange(len(split)))
         count = min(-(-len(split) // (shard.count * batch_size)), len(split) // shard.count)
         self._draws = [_Draw(part.numpy(), 0, 0) for part in torch.tensor_split(own, count)] if count else []
-        self._batches, self._told = _Batches(split, data, 0, None), set[str]()
+        self._batches = _Batches(split, data, 0, None)
 
     def __len__(self) -> int:
         return len(self._draws)
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
-        return _load(self._batches, self._draws, self._told)
+        return _load(self._batches, self._draws)

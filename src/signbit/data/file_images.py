@@ -62,6 +62,7 @@ class FileImages:
         self.folder, self.names = folder, names
         self.size, self.resize = size, resize
         self.skip_unreadable, self.workers = skip_unreadable, workers
+        self._told: set[str] = set()
 
     @property
     def shape(self) -> tuple[int, int, int, int]:
@@ -102,10 +103,12 @@ class FileImages:
         return np.array(images, np.uint8).reshape(-1, *self.shape[1:]), np.array(kept, np.intp)
 
     def refuse(self, error: DataError) -> None:
-        """Say what cannot be decoded: by raising it, or, where such files are passed over, on standard error."""
+        """Say what cannot be decoded: by raising it, or, where such files are passed over, once on standard error."""
         if not self.skip_unreadable:
             raise DataError(f"{error}; remove or replace it, or pass over such files: --on-bad-image skip") from error
-        print(f"skipped: {error}", file=sys.stderr, flush=True)
+        if str(error) not in self._told:
+            self._told.add(str(error))
+            print(f"skipped: {error}", file=sys.stderr, flush=True)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> npt.NDArray[Any]:
         return self[:].astype(self.dtype if dtype is None else dtype, copy=False)

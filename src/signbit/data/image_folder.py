@@ -87,22 +87,21 @@ def read_imagenet(
     account. For parameters see :func:`read_image_folder`.
     """
     inside = data_dir / "imagenet"
-    dataset = _read(
-        "imagenet", inside if inside.is_dir() else data_dir, validation,
+    return _read(
+        "imagenet", inside if inside.is_dir() else data_dir, validation, IMAGENET_CLASSES,
         size=size, resize=resize, on_bad_image=on_bad_image, workers=workers,
     )  # fmt: skip
-    if len(dataset.classes) != IMAGENET_CLASSES:
-        raise DataError(
-            f"data set 'imagenet' has {IMAGENET_CLASSES} classes, {data_dir} has {len(dataset.classes)} class folders; "
-            "complete it, or read a part of it with --data image-folder"
-        )
-    return dataset
 
 
-def _read(name: str, data_dir: Path, validation: int | None, **how: Any) -> Dataset:
+def _read(name: str, data_dir: Path, validation: int | None, class_count: int | None = None, **how: Any) -> Dataset:
     how = _file_settings(**how)
     train_dir, val_dir, test_dir = _layout(name, data_dir)
     classes = _class_names(train_dir)
+    if class_count not in (None, len(classes)):
+        raise DataError(
+            f"data set {name!r} has {class_count} classes, {train_dir} has {len(classes)} class folders; complete it, "
+            "or read a part of it with --data image-folder"
+        )
     train = _scan(train_dir, classes, how, complete=True)
     if val_dir is None:
         count = round(VALIDATION_SHARE * len(train)) if validation is None else validation
