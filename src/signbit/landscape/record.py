@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from signbit.data import Dataset, Split
-from signbit.data.batches import EvalBatches
+from signbit.data.loaders import eval_batches
 from signbit.data.splits import stratified_holdout
 from signbit.errors import ConfigError
 from signbit.landscape.spaces import SPACES, Space
@@ -147,4 +147,4 @@ def _landscape(
 def _batches(dataset: Dataset, split: Split, images: int | None) -> Batches:
     if images is not None and images < len(split):
         split = split.take(stratified_holdout(split.labels, images)[1])
-    return list(EvalBatches(split, dataset))
+    return list(eval_batches(split, dataset))
