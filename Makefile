@@ -6,10 +6,11 @@ STAMP  := $(VENV)/.installed
 SOURCES := pyproject.toml CMakeLists.txt $(wildcard constraints/*.txt) $(shell find native -name '*.cpp' -o -name '*.h' -o -name '*.inc' -o -name 'CMakeLists.txt' 2>/dev/null)
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help setup demo test test-interop bench soak fuzz docs lint format clean
+.PHONY: help setup demo test test-slow test-interop bench soak fuzz docs lint format clean
 help:
 	@echo "make demo    train a binary network on digits, export it, run it natively (under a minute after set-up)"
-	@echo "make test    all tests"
+	@echo "make test    the tests, in minutes"
+	@echo "make test-slow  those that build, kill and wait: sanitizers, emulated tiers, several processes"
 	@echo "make test-interop  the tests with ONNX Runtime, QONNX, Brevitas and OpenVINO, which it installs"
 	@echo "make bench   inference beside OpenVINO, ONNX Runtime and torch; writes docs/results (ARGS=--quick to try it)"
 	@echo "make soak    ten million inferences of random networks against the reference"
@@ -33,7 +34,10 @@ demo: $(STAMP)
 
 test: $(STAMP)
 	@$(BIN)/signbit info
-	@$(BIN)/python -m pytest -n 2 $(ARGS)
+	@$(BIN)/python -m pytest -n 2 -m "not slow" $(ARGS)
+
+test-slow: $(STAMP)
+	@$(BIN)/python -m pytest -n 2 -m slow $(ARGS)
 
 # The other engines, for the targets that compare with them.
 PEERS := $(VENV)/.peers

@@ -20,7 +20,8 @@ OPTIONAL = {
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
-collect_ignore = [path for path, package in OPTIONAL.items() if find_spec(package) is None]
+missing = [path for path, package in OPTIONAL.items() if find_spec(package) is None]
+collect_ignore = [*missing, "tests/native/native_substitute.py"]  # a plugin: loading it replaces the native module
 
 
 @pytest.fixture(params=["cpu", pytest.param("cuda", marks=pytest.mark.gpu)])
@@ -35,4 +36,4 @@ def device(request: pytest.FixtureRequest) -> str:
 
 
 def pytest_report_header() -> list[str]:
-    return [f"{OPTIONAL[path]} is not installed: no examples of {path}" for path in collect_ignore]
+    return [f"{OPTIONAL[path]} is not installed: no examples of {path}" for path in missing]

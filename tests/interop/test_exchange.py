@@ -18,8 +18,9 @@ from signbit.format import write
 from signbit.interop import FILE_TYPES, exchange
 from signbit.runtime import reference
 
-PACKAGES = {"onnx": ("onnx", "onnxruntime"), "qonnx": ("onnx", "qonnx"), "openvino": ("openvino",), "c": ()}
-PACKAGES = {"onnx": ("onnx", "onnxruntime"), "openvino": ("openvino",), "c": (), "npz": ()}
+PACKAGES = {
+    "onnx": ("onnx", "onnxruntime"), "qonnx": ("onnx", "qonnx"), "openvino": ("openvino",), "c": (), "npz": (),
+}  # fmt: skip
 
 
 @pytest.fixture(params=FILE_TYPES.names())

@@ -37,7 +37,9 @@ def test_peer_agrees_with_the_native_runtime(name: str) -> None:
 def test_bench_times_the_openvino_export_of_the_same_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    openvino_graph = pytest.importorskip("signbit.interop.openvino_graph", reason="openvino is not installed")
+    pytest.importorskip("openvino", reason="openvino is not installed: pip install 'signbit[bench]'")
+    from signbit.interop import openvino_graph
+
     file, exported, write = tmp_path / "model.sbn", [], openvino_graph.to_openvino
 
     def spy(graph: Graph, batch: int = 1) -> Any:

@@ -124,7 +124,8 @@ def test_every_option_of_a_shipped_study_is_a_run_that_could_start(name: str, mo
     study = StudyDefinition.from_yaml(find(name))
     card = load("digits").card
     cifar = type(card)("cifar10", card.classes, (1, 3, 32, 32), (0.5,) * 3, (0.5,) * 3, "RGB")
-    monkeypatch.setattr(runner, "load", lambda *_: SimpleNamespace(card=cifar))
+    data = SimpleNamespace(card=cifar, normalized=lambda _: data)
+    monkeypatch.setattr("signbit.training.config.load", lambda *_: data)
     ranges = study.ranges()
     middle = {n: r.high if isinstance(r, Range) else next(iter(r.options)) for n, r in ranges.items()}
     for choice in (part for part in ranges.values() if isinstance(part, Choice)):

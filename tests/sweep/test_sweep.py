@@ -27,7 +27,7 @@ from signbit.sweep import StudyDefinition, open_study, storage, sweep
 from signbit.sweep.display import Display
 from signbit.sweep.runner import counted
 from signbit.sweep.search import SeededByTrial
-from signbit.training import RunConfig, resume, run
+from signbit.training import RunConfig, resume
 
 TINY: dict[str, Any] = {
     "method": "bop2nd", "data": "digits", "train_images": 60, "batch_size": 30, "epochs": 3,
@@ -51,7 +51,7 @@ def guarded(monkeypatch: pytest.MonkeyPatch) -> None:
     digits = load("digits")
     data = Guarded(**{field.name: getattr(digits, field.name) for field in fields(digits)})
     monkeypatch.setattr(Guarded, "armed", True)
-    monkeypatch.setattr(run, "load", lambda *_: data)
+    monkeypatch.setattr("signbit.training.config.load", lambda *_: data)
 
 
 def definition(trials: int, parameters: Mapping[str, Any] | None = None, **changes: Any) -> StudyDefinition:
@@ -175,6 +175,7 @@ def test_a_trial_whose_worker_died_is_taken_over(tmp_path: Path, monkeypatch: py
     assert continued.params == study.trials[0].params
 
 
+@pytest.mark.slow
 def test_two_workers_on_one_storage(tmp_path: Path) -> None:
     """Two processes from nothing: every trial is run once, none is missing, both see the whole study."""
     recipe = tmp_path / "tiny.yaml"

@@ -119,7 +119,7 @@ def test_every_image_of_a_split_counts_whatever_the_batch(finished: tuple[Path, 
     shares = {evaluate(model, digits, digits.test, batch_size=size) for size in (1, 7, 359, 360, 1000)}
     assert len(shares) == 1
     assert model.training, "the mode is put back"
-    with pytest.raises(DataError, match="split is empty"):
+    with pytest.raises(DataError, match="at least one image"):
         evaluate(model, digits, digits.test.take(np.array([], np.intp)))
 
 
