@@ -137,6 +137,7 @@ def test_lines_for_those_who_have_no_terminal(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.slow
 def test_a_run_ends_with_the_process_that_started_it_and_goes_on_later(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -19,6 +19,7 @@ from signbit.methods import METHODS, PAIRINGS, create_model, create_optimizer, r
 from signbit.models import MODELS
 from signbit.runtime import available_isas
 
+pytestmark = pytest.mark.slow
 CLASSES = 5
 TIERS = [isa for isa in available_isas() if isa != "reference"]
 
