@@ -110,7 +110,9 @@ def bars(names: Sequence[str], values: Sequence[float | None], label: str) -> Fi
     figure, axes = _chart(label, height=0.9 + 0.3 * len(names))
     known = [(row, value) for row, value in enumerate(values) if value is not None]
     drawn = axes.barh([row for row, _ in known], [v for _, v in known], color=[f"C{row % 10}" for row, _ in known])
-    axes.bar_label(drawn, [f"{value:.4g}" for _, value in known], padding=3, fontsize=8.5)
+    axes.bar_label(
+        drawn, [f"{value:,.0f}" if value >= 1000 else f"{value:.3g}" for _, value in known], padding=3, fontsize=8.5
+    )
     axes.set_yticks(range(len(names)), names)
     axes.set_ylim(len(names) - 0.5, -0.5)
     axes.margins(x=0.18)
