@@ -6,6 +6,7 @@ import signal
 from importlib.util import find_spec
 
 import pytest
+import pytest_randomly
 
 OPTIONAL = {
     "src/signbit/interop/onnx_graph.py": "onnx",
@@ -19,6 +20,9 @@ OPTIONAL = {
 # A shell starts what runs in the background with interrupts ignored, and every process of a test would inherit that.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# Seeders of other packages: QONNX's says on standard output, before every test, that it was called.
+pytest_randomly.entrypoint_reseeds = []
 
 missing = [path for path, package in OPTIONAL.items() if find_spec(package) is None]
 collect_ignore = [*missing, "tests/native/native_substitute.py"]  # a plugin: loading it replaces the native module

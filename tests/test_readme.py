@@ -29,6 +29,7 @@ def test_python_block_runs(tmp_path: Path) -> None:
     assert (tmp_path / "model.sbn").is_file()
 
 
+@pytest.mark.slow
 def test_shell_block_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """CIFAR-10 cannot be assumed: the same commands with the small model on digits."""
     monkeypatch.chdir(tmp_path)

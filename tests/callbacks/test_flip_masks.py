@@ -211,6 +211,7 @@ def test_without_latent_weights_nothing_rests() -> None:
 
 
 @pytest.mark.filterwarnings("ignore:.*should not be instantiated:DeprecationWarning")
+@pytest.mark.slow
 def test_compiled_steps_survive_many_changes() -> None:
     torch.manual_seed(0)
     network = create_model("convnet-tiny", method="ste", num_classes=4, input_size=(1, 1, 8, 8), width=8)
