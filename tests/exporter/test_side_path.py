@@ -168,6 +168,7 @@ def test_the_report_names_the_side_path(isa: str, tmp_path: Path, monkeypatch: p
 
 @pytest.mark.parametrize("method", ["sd-bnn", "sd-bnn+si-bnn", "sd-bnn+cyclebnn"])
 @pytest.mark.parametrize(("name", "size"), [("resnet20", 16), ("binarynet", 18), ("convnet-tiny", 8)])
+@pytest.mark.slow
 def test_networks_of_the_method(name: str, size: int, method: str) -> None:
     """In the published network sizes; binarynet here flattens images of 2 x 2 before its linear layers."""
     torch.manual_seed(6)

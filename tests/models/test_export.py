@@ -15,6 +15,7 @@ from signbit.runtime import reference
 
 @pytest.mark.parametrize("key", VARIANTS)
 @pytest.mark.parametrize("layers", [binary(), float_layers()], ids=["binary", "float"])
+@pytest.mark.slow
 def test_reference_agrees_with_torch(key: str, layers: LayerFactory) -> None:
     model, size = built(key, layers)
     images = torch.randn(4, *size[1:])
