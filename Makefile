@@ -32,7 +32,7 @@ $(STAMP): $(SOURCES)
 demo: $(STAMP)
 	@$(BIN)/signbit demo
 
-# What concerns other engines is left to test-interop, whatever is installed: they change signals and seeds of a process.
+# What concerns other engines is left to test-interop, whatever is installed: in one process with it, tests of Ctrl-C have crashed.
 INTEROP := tests/interop tests/benchmarks src/signbit/interop
 WITHOUT := $(addprefix --ignore=,$(INTEROP))
 
