@@ -285,3 +285,69 @@ def test_one_number_has_no_variance(transform: nn.Module, shape: tuple[int, ...]
 def test_settings_out_of_range_are_refused(call: Callable[[], object], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         call()
+
+
+def philox_halves(counter: int, key: int) -> list[int]:
+    """The eight halves, low then high, of the four words that Philox4x32 gives in seven rounds."""
+    c, k = [counter % 2**32, counter >> 32, 0, 0], [key % 2**32, key >> 32]
+    for _ in range(7):
+        a, b = 0xD2511F53 * c[0], 0xCD9E8D57 * c[2]
+        c = [b >> 32 ^ c[1] ^ k[0], b % 2**32, a >> 32 ^ c[3] ^ k[1], a % 2**32]
+        k = [(k[0] + 0x9E3779B9) % 2**32, (k[1] + 0xBB67AE85) % 2**32]
+    return [half for word in c for half in (word & 0xFFFF, word >> 16)]
+
+
+@pytest.mark.parametrize("key", [0, 12345, 2**31 + 7, 2**40 + 1])
+@pytest.mark.parametrize("size", [1, 63, 64, 65, 200])
+def test_rounding_noise_is_philox(size: int, key: int) -> None:
+    blocks = -(-size // 64)
+    words = np.array([philox_halves(counter, key) for counter in range(8 * blocks)])  # [counter, 2 word + half]
+    numbers = words.reshape(blocks, 8, 8).transpose(0, 2, 1).reshape(-1)[:size]
+    noise = rounding_noise(torch.empty(size), torch.tensor(key))
+    np.testing.assert_array_equal(noise, ((numbers - 32767.5) / 65536).astype(np.float32))
+
+
+def test_the_words_of_philox_are_those_of_its_authors() -> None:
+    assert philox_halves(0, 0)[:2] == [0xB709, 0x5F6F]  # their known answers: 5f6fb709 0d893f64 4f121f81 4f730a48
+    assert philox_halves(0, 0)[6:] == [0x0A48, 0x4F73]
+
+
+def test_rounding_noise_does_not_depend_on_the_threads_and_is_even() -> None:
+    like, key = torch.empty(3, 333_333), torch.tensor(3)
+    threads = torch.get_num_threads()
+    noises = []
+    try:
+        for count in (1, 2, 5):
+            torch.set_num_threads(count)
+            noises.append(rounding_noise(like, key))
+    finally:
+        torch.set_num_threads(threads)
+    assert torch.equal(noises[0], noises[1])
+    assert torch.equal(noises[0], noises[2])
+    counts = torch.histc(noises[0], bins=64, min=-0.5, max=0.5)
+    expected = like.numel() / 64
+    assert ((counts - expected) ** 2 / expected).sum() < 113  # chi-squared of 63, one in 10,000
+    assert not torch.equal(noises[0], rounding_noise(like, key + 1))
+
+
+@settings(derandomize=True, deadline=None, max_examples=30)
+@given(bits_of_a_grid, seeds, st.sampled_from([(1,), (63,), (7, 9), (64, 1), (5, 13, 3), (2, 33_000)]), st.booleans())
+def test_the_pass_over_memory_has_the_bits_of_the_formula(
+    bits: int, seed: int, shape: tuple[int, ...], per_row: bool
+) -> None:
+    x = draw(*shape, seed=seed)
+    rest = tuple(range(1, x.dim()))
+    low, high = (x.amin(rest, True), x.amax(rest, True)) if per_row and rest else x.aminmax()
+    noise = draw(*shape, seed=seed + 1)
+    levels = torch.tensor(2.0**bits - 1)
+    scale = ((high - low) / levels).clamp(min=1e-8)
+    for offset in (None, noise):
+        place = (x - low) / scale + (0 if offset is None else offset)
+        expected = place.clamp(torch.tensor(0.0), levels).round() * scale + low
+        assert torch.equal(on_grid(x, torch.tensor(bits), low, high, offset), expected)
+
+
+def test_what_is_not_a_number_stays_so_on_a_grid() -> None:
+    x = torch.tensor([0.0, float("nan"), 1.0])
+    y = on_grid(x, torch.tensor(2), torch.tensor(0.0), torch.tensor(1.0), torch.zeros(3))
+    assert y.isnan().tolist() == [False, True, False]

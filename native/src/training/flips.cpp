@@ -4,11 +4,7 @@
 
 #include <cmath>
 
-#if defined(__x86_64__) && defined(__gnu_linux__)
-#define SIGNBIT_CLONES __attribute__((target_clones("avx2", "default")))
-#else
-#define SIGNBIT_CLONES
-#endif
+#include "training/clones.h"
 
 namespace sbn {
 

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from signbit.errors import ConfigError
+from signbit.transforms import _grid
 from signbit.transforms.precision import Precision, on_grid
 
 
@@ -81,13 +82,17 @@ def quantize_gradient(gradient: Tensor, bits: Tensor, noise: Tensor) -> Tensor:
 @torch.library.custom_op("signbit::rounding_noise", mutates_args=())
 def rounding_noise(like: Tensor, key: Tensor) -> Tensor:
     """Numbers even in [-1/2, 1/2) that follow from the integer ``key`` alone; float32, of the shape of ``like``."""
+    if like.device.type == "cpu":
+        y = torch.empty(like.shape)
+        _grid.rounding_noise(y.view(-1), int(key), torch.get_num_threads())
+        return y
     generator = torch.Generator(like.device).manual_seed(int(key))
-    return torch.empty_like(like, dtype=torch.float32).uniform_(-0.5, 0.5, generator=generator)
+    return torch.empty(like.shape, device=like.device).uniform_(-0.5, 0.5, generator=generator)
 
 
 @rounding_noise.register_fake
 def _(like: Tensor, key: Tensor) -> Tensor:  # noqa: ARG001
-    return torch.empty_like(like, dtype=torch.float32)
+    return torch.empty(like.shape, device=like.device)
 
 
 class _Rounded(torch.autograd.Function):

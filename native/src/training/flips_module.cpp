@@ -1,11 +1,7 @@
 // signbit.optimizers._flips: the flip rules for float32 weights on a CPU. The optimizers are their face.
-#include <nanobind/nanobind.h>
-#include <nanobind/ndarray.h>
-
-#include <algorithm>
 #include <atomic>
 
-#include "base/parallel.h"
+#include "training/arrays.h"
 #include "training/flips.h"
 
 namespace nb = nanobind;
@@ -14,18 +10,10 @@ using namespace nb::literals;
 namespace sbn {
 namespace {
 
-using Floats = nb::ndarray<float, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
-
-// A smaller share is done sooner than another thread begins.
-constexpr std::size_t kShare = 1 << 15;
-
 template <class Rule>
 std::uint64_t in_parts(std::size_t n, int threads, const Rule& rule) {
-    const nb::gil_scoped_release unlocked;
-    const int worth = static_cast<int>(std::min<std::size_t>(n / kShare + 1, kMaxThreads));
     std::atomic<std::uint64_t> flips{0};
-    parallel_for(std::clamp(threads, 1, worth), n,
-                 [&](int, std::size_t begin, std::size_t end) { flips += rule(begin, end - begin); });
+    in_shares(n, threads, [&](std::size_t at, std::size_t count) { flips += rule(at, count); });
     return flips;
 }
 
