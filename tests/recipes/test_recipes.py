@@ -25,7 +25,7 @@ from signbit.training.rates import rate_shape, with_schedules
 STEPS_PER_EPOCH = 900
 INPUT_SIZES = {"cifar10": (1, 3, 32, 32), "digits": (1, 1, 8, 8), "imagenet": (1, 3, 224, 224)}
 CLASSES = {"imagenet": 1000}
-QUICK_STEPS = 800
+QUICK_STEPS = 640
 TRAIN_IMAGES = 45_000
 
 PUBLISHED = {
