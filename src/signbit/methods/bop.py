@@ -19,7 +19,7 @@ GAMMA, TAU = 1e-4, 1e-8
 
 
 def _gamma_over(total_steps: int) -> Staircase:
-    return Staircase(GAMMA, factor=0.1, every=max(1, total_steps // 5))
+    return Staircase(GAMMA, factor=0.1, every=-(-total_steps // 5))
 
 
 def bop(*, surrogate: Surrogate = "clip") -> Method:
