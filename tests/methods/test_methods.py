@@ -104,6 +104,15 @@ def test_the_published_schedules_follow_the_length_of_the_run() -> None:
     np.testing.assert_allclose(seen[50], np.mean([seen[0], seen[-1]], axis=0))
 
 
+@pytest.mark.parametrize("steps", [1, 4, 5, 9, 14, 800])
+def test_bops_gamma_falls_at_most_four_times(steps: int) -> None:
+    gamma = METHODS["bop"].target().rules[Role.BINARY].over_run["gamma"](steps)
+    assert gamma(0) == 1e-4
+    assert gamma(steps - 1) >= 0.99e-8
+    if steps % 5 == 0:
+        assert [gamma(part * steps // 5) for part in range(5)] == pytest.approx([1e-4, 1e-5, 1e-6, 1e-7, 1e-8])
+
+
 @pytest.mark.parametrize("method", ["bop", "bop2nd"])
 def test_flipped_networks_can_have_the_gradient_of_bi_real_networks(method: str) -> None:
     def signs(**options: object) -> list[type]:
@@ -152,6 +161,27 @@ def test_overrides_reach_their_rules() -> None:
         ),
         (lambda: create_optimizer(tiny("bop"), method="float"), ConfigError, "no rule for binary parameters"),
         (lambda: create_optimizer(tiny("bop"), method="bop", total_steps=0), ConfigError, "total_steps is >= 1"),
+        (
+            lambda: create_optimizer(tiny("bop"), method="bop", gamma="fast"),
+            ConfigError,
+            "gamma is a number; got 'fast'",
+        ),
+        (lambda: create_optimizer(tiny("bop"), method="bop", tau=True), ConfigError, "tau is a number; got True"),
+        (
+            lambda: create_optimizer(tiny("ste"), method="ste", betas=[0.9]),
+            ConfigError,
+            "betas is 2 numbers; got [0.9]",
+        ),
+        (
+            lambda: create_optimizer(tiny("bop2nd"), method="bop2nd", bias_correction=1),
+            ConfigError,
+            "bias_correction is text; got 1",
+        ),
+        (
+            lambda: create_optimizer(tiny("ste"), method="ste", weight_decay=-1),
+            ConfigError,
+            "method 'ste': Invalid weight_decay value: -1",
+        ),
     ],
 )
 def test_errors_say_what_is_allowed(call: Any, error: type[Exception], message: str) -> None:
