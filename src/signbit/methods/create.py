@@ -116,7 +116,7 @@ def create_optimizer(
 
 def _refuse_other_kinds(owner: str, defaults: Mapping[str, object], given: Mapping[str, object]) -> None:
     """ConfigError for the first given option that is of another kind than its default."""
-    for name in given.keys() & defaults.keys():
+    for name in (name for name in given if name in defaults):
         default, value = defaults[name], given[name]
         if isinstance(default, str):
             kind, fits = "text", isinstance(value, str)
