@@ -204,6 +204,34 @@ def test_the_layer_that_is_first_not_to_be_finite_is_named(tmp_path: Path, monke
     assert read_checkpoint(tmp_path / "run" / LAST)["global_step"] == 6, "the epoch before is intact"
 
 
+class BrokenByAnUpdate(nn.Module):
+    """A layer that computes infinity from its ``step``-th update on, but trains as if nothing had happened."""
+
+    def __init__(self, layer: nn.Module, step: int) -> None:
+        super().__init__()
+        self.layer, self.step, self.steps = layer, step, 0
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.steps += self.training
+        y: Tensor = self.layer(x)
+        return y if self.training or self.steps < self.step else torch.full_like(y, torch.inf)
+
+
+def test_what_the_last_update_of_an_epoch_breaks_is_not_saved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    build = folder.create_model
+
+    def broken(*args: Any, **options: Any) -> nn.Module:
+        network = build(*args, **options)
+        network.pool = BrokenByAnUpdate(network.pool, step=12)
+        return network
+
+    monkeypatch.setattr(folder, "create_model", broken)
+    says = r"the validation loss .* epoch 2, step 11 of .*the output of layer 'pool' \(BrokenByAnUpdate\)"
+    with pytest.raises(NonFiniteLossError, match=says):
+        fit(replace(SHORT, out=str(tmp_path / "run"), method="float"))
+    assert read_checkpoint(tmp_path / "run" / LAST)["global_step"] == 6, "the epoch before is intact"
+
+
 def test_a_run_that_diverges_says_where(tmp_path: Path) -> None:
     with pytest.raises(
         NonFiniteLossError, match=r"epoch 1, step \d .* 3e\+37; the first not to be finite was .* of layer"
