@@ -123,9 +123,8 @@ class FlipMasks(Callback):  # type: ignore[misc]
     """Sets at the end of every epoch which weights rest in the next one, see :func:`resting`.
 
     Logs once an epoch ``resting_weights`` (share of the latent weights, frozen ones included, 0 .. 1). Without a
-    :class:`~signbit.optimizers.sfao.FlipAware` in the optimizer (no latent weights) it does nothing.
-
-    What rests and the recent flips are in the checkpoint.
+    :class:`~signbit.optimizers.sfao.FlipAware` in the optimizer (no latent weights) it does nothing. What rests and the
+    recent flips are in the checkpoint.
 
     Parameters
     ----------
@@ -168,9 +167,9 @@ class FlipMasks(Callback):  # type: ignore[misc]
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Choose what rests in the next epoch, if there is one."""
         owners = find_flip_aware(trainer.optimizers[0])
-        if owners and trainer.current_epoch + 1 < self._epochs:
-            self._choose_all(trainer, owners)
         if owners:
+            if trainer.current_epoch + 1 < self._epochs:
+                self._choose_all(trainer, owners)
             pl_module.log("resting_weights", self._share(owners))
 
     def _choose_all(self, trainer: Trainer, owners: list[FlipAware]) -> None:
@@ -180,7 +179,6 @@ class FlipMasks(Callback):  # type: ignore[misc]
         for owner in owners:
             for group in owner.param_groups:
                 self._choose(group, left, largest_step(owner.parts["inner"], group), movement)
-        self._start = {}
         if not _same(before, self._resting):
             self._apply(owners)
 
