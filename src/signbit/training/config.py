@@ -18,7 +18,7 @@ from signbit.files import write_bytes_atomically
 from signbit.methods import resolve
 from signbit.models import MODELS
 from signbit.training.rates import SHAPES
-from signbit.training.yaml_file import read_yaml
+from signbit.training.yaml_file import parse_yaml
 
 PRECISIONS = ("fp32", "bf16")
 
@@ -166,7 +166,12 @@ class RunConfig:
     @staticmethod
     def from_yaml(path: str | Path) -> RunConfig:
         """Read a YAML file of settings."""
-        raw = read_yaml(path, "settings from")
+        try:
+            raw = parse_yaml(Path(path).read_text())
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigError(f"cannot read settings from {path}: {error}") from error
+        except yaml.YAMLError as error:
+            raise ConfigError(f"{path} is not valid YAML: {str(error).replace(chr(10), ' ')}") from error
         if not isinstance(raw, dict):
             raise ConfigError(f"{path} must hold 'name: value' lines; got {type(raw).__name__}")
         return RunConfig.from_dict(raw)

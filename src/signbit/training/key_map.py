@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
+import yaml
 from torch import Tensor, nn
 
 from signbit.errors import ConfigError, UnknownNameError
 from signbit.roles import Role, parameter_roles
 from signbit.training.tensor_rule import TensorRule
-from signbit.training.yaml_file import read_yaml
+from signbit.training.yaml_file import parse_yaml
 
 SHOWN = 3
 """Names of each kind that an error lists."""
@@ -49,7 +50,12 @@ class KeyMap:
     @staticmethod
     def from_yaml(path: str | Path) -> KeyMap:
         """Read a map from a YAML file; :class:`ConfigError` names what is wrong in it."""
-        raw = read_yaml(path, "the key map")
+        try:
+            raw = parse_yaml(Path(path).read_text(encoding="utf-8"))
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigError(f"cannot read the key map {path}: {error}") from error
+        except yaml.YAMLError as error:
+            raise ConfigError(f"{path} is not valid YAML: {str(error).replace(chr(10), ' ')}") from error
         return KeyMap.from_dict({} if raw is None else raw)
 
     @staticmethod

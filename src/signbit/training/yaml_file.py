@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 from typing import Any
 
 import yaml
-
-from signbit.errors import ConfigError
 
 
 class _Loader(yaml.SafeLoader):
@@ -20,25 +17,10 @@ _Loader.add_implicit_resolver(
 )
 
 
-def read_yaml(path: str | Path, what: str) -> Any:
-    """The content of a YAML file, plain data.
+def parse_yaml(text: str) -> Any:
+    """The content of a YAML text, plain data; ``yaml.YAMLError`` for any other text.
 
-    Parameters
-    ----------
-    path : the file.
-    what : what is read from it, for messages: "settings from".
-
-    Errors: ConfigError for a file that cannot be read or is not YAML.
-
-    >>> import tempfile
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     _ = (Path(folder) / "a.yaml").write_text("{gamma: 1e-3, tau: 1.0e-8, name: 1e-3x}")
-    ...     read_yaml(Path(folder) / "a.yaml", "settings from")
+    >>> parse_yaml("{gamma: 1e-3, tau: 1.0e-8, name: 1e-3x}")
     {'gamma': 0.001, 'tau': 1e-08, 'name': '1e-3x'}
     """
-    try:
-        return _Loader(Path(path).read_text(encoding="utf-8")).get_single_data()
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"cannot read {what} {path}: {error}") from error
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{path} is not valid YAML: {str(error).replace(chr(10), ' ')}") from error
+    return _Loader(text).get_single_data()
