@@ -164,6 +164,7 @@ def test_resting_weights_rest_and_come_back(granularity: str) -> None:
     sizes = [w.numel() for w in task.latent]
     still = sum((1 - share) * size for share, size in zip(moved[1], sizes, strict=True)) / sum(sizes)
     assert task.shares[1] == pytest.approx(still)
+    assert task.shares[-1] == task.shares[-2], "there is no next epoch: what rested in the last one"
 
 
 @pytest.mark.parametrize("granularity", ["weight", "filter"])
@@ -195,6 +196,7 @@ def test_resuming_keeps_masks_and_history(granularity: str, tmp_path: Path) -> N
     assert half.shares[4] > 0
     fit(resumed, checkpoint=tmp_path / "half.ckpt")
     assert len(resumed.epochs) == EPOCHS - 5
+    assert resumed.shares == whole.shares[5:]
     for one, other in zip(whole.epochs[5:], resumed.epochs, strict=True):
         assert all(torch.equal(a, b) for a, b in zip(one, other, strict=True))
     for a, b in zip(whole.network.parameters(), resumed.network.parameters(), strict=True):

@@ -104,6 +104,7 @@ def test_idx_files_are_found_where_people_have_them(tmp_path: Path, folder: str,
     check_splits(dataset, 90, 10, 20)
     for split in (dataset.train, dataset.val, dataset.test):
         assert (split.images == split.labels[:, None, None, None]).all()
+        assert split.images.flags.writeable, "torch warns about what nobody may write to"
 
 
 def test_missing_files_say_what_is_expected_and_how_to_get_it(tmp_path: Path) -> None:

@@ -104,6 +104,15 @@ def test_the_published_schedules_follow_the_length_of_the_run() -> None:
     np.testing.assert_allclose(seen[50], np.mean([seen[0], seen[-1]], axis=0))
 
 
+@pytest.mark.parametrize("steps", [1, 4, 5, 9, 14, 800])
+def test_bops_gamma_falls_at_most_four_times(steps: int) -> None:
+    gamma = METHODS["bop"].target().rules[Role.BINARY].over_run["gamma"](steps)
+    assert gamma(0) == 1e-4
+    assert gamma(steps - 1) >= 0.99e-8
+    if steps % 5 == 0:
+        assert [gamma(part * steps // 5) for part in range(5)] == pytest.approx([1e-4, 1e-5, 1e-6, 1e-7, 1e-8])
+
+
 @pytest.mark.parametrize("method", ["bop", "bop2nd"])
 def test_flipped_networks_can_have_the_gradient_of_bi_real_networks(method: str) -> None:
     def signs(**options: object) -> list[type]:

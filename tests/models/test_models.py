@@ -200,6 +200,7 @@ def test_multiplications_of_birealnet18() -> None:
         ("resnet20", {"input_size": (3, 32, 32)}, "(1, channels, height, width); got (3, 32, 32)"),
         ("convnet-tiny", {"input_size": (2, 1, 8, 8)}, "(1, channels, height, width)"),
         ("convnet-tiny", {"input_size": (1, 0, 8, 8)}, "(1, channels, height, width)"),
+        ("convnet-tiny", {"width": 0}, "width is at least 1; got 0"),
         ("alexnet", {"input_size": (1, 3, 14, 14)}, "alexnet: images are at least 15 x 15"),
         ("xnornet", {"input_size": (1, 3, 62, 65)}, "xnornet: images are at least 63 x 63"),
         ("vgg-small", {"input_size": (1, 3, 28, 65)}, "vgg-small: images are at least 29 x 29"),

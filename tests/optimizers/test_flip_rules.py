@@ -214,6 +214,12 @@ def test_weights_that_are_not_binary_are_refused(weight: torch.Tensor, message: 
         Bop([nn.Parameter(weight)])
 
 
+def test_a_group_with_rates_of_its_own_is_refused() -> None:
+    groups = [{"params": [nn.Parameter(torch.ones(2))], "gamma": 0.5}]
+    with pytest.raises(ConfigError, match="Bop: rates hold for all groups; this group has its own gamma"):
+        Bop(groups, gamma=0.1)
+
+
 VECTORS = Path(__file__).parents[1] / "vectors/bop.npz"
 RUNS = ("bop_const_convex", "bop_sec52", "bop2_biased_const", "bop2_unbiased_const")
 

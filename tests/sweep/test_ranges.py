@@ -119,6 +119,15 @@ def test_a_study_from_a_file(tmp_path: Path) -> None:
         StudyDefinition.from_yaml(tmp_path / "none.yaml")
 
 
+def test_the_study_on_the_page(tmp_path: Path) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "sweep.md").read_text()
+    file = tmp_path / "study.yaml"
+    file.write_text(page.split("```yaml\n")[1].split("```")[0])
+    trial = FixedTrial({"learning_rate": 1e-2, "schedule of tau": "line", "tau": 1e-6})
+    settings = StudyDefinition.from_yaml(file).config(trial).optimizer
+    assert settings == {"tau": {"linear": {"start": 1e-6, "stop": 1e-9}}}
+
+
 @pytest.mark.parametrize("name", names())
 def test_every_option_of_a_shipped_study_is_a_run_that_could_start(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     study = StudyDefinition.from_yaml(find(name))

@@ -79,6 +79,17 @@ def test_wrong_yaml_is_named(tmp_path: Path, text: str, message: str) -> None:
         RunConfig.from_yaml(tmp_path / "none.yaml")
 
 
+def test_numbers_without_a_point_are_numbers(tmp_path: Path) -> None:
+    path = tmp_path / "settings.yaml"
+    path.write_text("learning_rate: 1e-3\noptimizer: {gamma: 1E-7, tau: -.5e+2, sigma: 1.e-3}\nmodel: 1e\n")
+    with pytest.raises(UnknownNameError, match="unknown model '1e'"):
+        RunConfig.from_yaml(path)
+    path.write_text(path.read_text().replace("model: 1e", "out: 1e-3x"))
+    config = RunConfig.from_yaml(path)
+    assert (config.learning_rate, config.out) == (1e-3, "1e-3x")
+    assert config.optimizer == {"gamma": 1e-7, "tau": -50.0, "sigma": 1e-3}
+
+
 @pytest.mark.parametrize("name", SHAPES.names())
 @pytest.mark.parametrize("steps", [2, 3, 10, 999])
 def test_rate_shapes_stay_between_zero_and_the_peak(name: str, steps: int) -> None:

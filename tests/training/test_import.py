@@ -201,6 +201,7 @@ def test_values_that_do_not_fit(theirs: TheirResNet20, tmp_path: Path, capsys: p
     assert "conv1.weight holds values that are no finite numbers" in error_of(capsys, command(tmp_path, MAP))
     signs = {**MAP, "tensors": {convolutions: {"values": "signs"}}}
     torch.save(theirs.state_dict(), tmp_path / "weights.pt")
+    assert "cannot write /proc/signbit: " in error_of(capsys, [*command(tmp_path, MAP), "--out", "/proc/signbit"])
     assert main(command(tmp_path, signs, method="bop")) == 0
 
 

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from signbit.cli import main
 from signbit.errors import ConfigError, DataError, NonFiniteLossError, WriteError
 from signbit.training import RunConfig, fit, folder, load_run, resume
-from signbit.training.checkpoints import LAST, network_weights, newest_usable, read_checkpoint
+from signbit.training.checkpoints import BEST, LAST, network_weights, newest_usable, read_checkpoint
 from signbit.training.diagnosis import first_not_finite
 from signbit.training.module import Classifier
 
@@ -204,6 +204,34 @@ def test_the_layer_that_is_first_not_to_be_finite_is_named(tmp_path: Path, monke
     assert read_checkpoint(tmp_path / "run" / LAST)["global_step"] == 6, "the epoch before is intact"
 
 
+class BrokenByAnUpdate(nn.Module):
+    """A layer that computes infinity from its ``step``-th update on, but trains as if nothing had happened."""
+
+    def __init__(self, layer: nn.Module, step: int) -> None:
+        super().__init__()
+        self.layer, self.step, self.steps = layer, step, 0
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.steps += self.training
+        y: Tensor = self.layer(x)
+        return y if self.training or self.steps < self.step else torch.full_like(y, torch.inf)
+
+
+def test_what_the_last_update_of_an_epoch_breaks_is_not_saved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    build = folder.create_model
+
+    def broken(*args: Any, **options: Any) -> nn.Module:
+        network = build(*args, **options)
+        network.pool = BrokenByAnUpdate(network.pool, step=12)
+        return network
+
+    monkeypatch.setattr(folder, "create_model", broken)
+    says = r"the validation loss .* epoch 2, step 11 of .*the output of layer 'pool' \(BrokenByAnUpdate\)"
+    with pytest.raises(NonFiniteLossError, match=says):
+        fit(replace(SHORT, out=str(tmp_path / "run"), method="float"))
+    assert read_checkpoint(tmp_path / "run" / LAST)["global_step"] == 6, "the epoch before is intact"
+
+
 def test_a_run_that_diverges_says_where(tmp_path: Path) -> None:
     with pytest.raises(
         NonFiniteLossError, match=r"epoch 1, step \d .* 3e\+37; the first not to be finite was .* of layer"
@@ -233,6 +261,27 @@ def test_ctrl_c_leaves_a_run_that_can_be_evaluated_and_resumed(
     assert main(["train", "--resume", str(run)]) == 0
     assert "test accuracy" in capsys.readouterr().out
     assert_same(weights(run / LAST), weights(whole / LAST))
+
+
+def test_the_best_epoch_stays_the_best_when_the_folder_moves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In training that is interrupted in the third epoch and goes on somewhere else, the second stays the best."""
+    run, moved = tmp_path / "run", tmp_path / "moved"
+    real = Classifier._log_and_reset
+
+    def scripted(self: Classifier, name: str) -> None:
+        if name == "val_accuracy":
+            self.log(name, torch.tensor((0.5, 0.75, 0.25, 0.75)[self.current_epoch]))
+            self.val_accuracy.reset()
+        else:
+            real(self, name)
+
+    monkeypatch.setattr(Classifier, "_log_and_reset", scripted)
+    with pytest.raises(KeyboardInterrupt):
+        stopped_before(14, replace(SHORT, out=str(run)), lambda: signal.raise_signal(signal.SIGINT))
+    run.rename(moved)
+    assert resume(moved).best_epoch == 2
+    assert read_checkpoint(moved / BEST)["epoch"] == 1
+    assert str(tmp_path) not in str(read_checkpoint(moved / LAST)["callbacks"])
 
 
 def test_a_run_resumed_elsewhere_says_so(tmp_path: Path, whole: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -143,6 +143,7 @@ def test_stored_binary_weights_stay_binary(tmp_path: Path, method: str) -> None:
     assert all((parameter.abs() == 1).all() for parameter in binary)
     rows = read_rows(tmp_path / "run/metrics.csv")
     assert rows[0]["sign_flip_rate"] > 0
+    assert all(0 <= row["held_by_threshold"] < 1 for row in rows)
     assert rows[-1]["train_loss"] < rows[0]["train_loss"]
 
 

@@ -123,9 +123,8 @@ class FlipMasks(Callback):  # type: ignore[misc]
     """Sets at the end of every epoch which weights rest in the next one, see :func:`resting`.
 
     Logs once an epoch ``resting_weights`` (share of the latent weights, frozen ones included, 0 .. 1). Without a
-    :class:`~signbit.optimizers.sfao.FlipAware` in the optimizer (no latent weights) it does nothing.
-
-    What rests and the recent flips are in the checkpoint.
+    :class:`~signbit.optimizers.sfao.FlipAware` in the optimizer (no latent weights) it does nothing. What rests and the
+    recent flips are in the checkpoint.
 
     Parameters
     ----------
@@ -162,24 +161,26 @@ class FlipMasks(Callback):  # type: ignore[misc]
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:  # noqa: ARG002
         """Note where the weights are."""
         owners = find_flip_aware(trainer.optimizers[0])
-        self._start = {w: w.detach().clone() for owner in owners for w in _learning(owner)}
+        self._start = {w: w.detach().clone() for w in _weights(*owners) if w.requires_grad}
 
     @torch.no_grad()
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Choose what rests in the next epoch."""
+        """Choose what rests in the next epoch, if there is one."""
         owners = find_flip_aware(trainer.optimizers[0])
-        if not owners or trainer.current_epoch + 1 >= self._epochs:
-            return
+        if owners:
+            if trainer.current_epoch + 1 < self._epochs:
+                self._choose_all(trainer, owners)
+            pl_module.log("resting_weights", self._share(owners))
+
+    def _choose_all(self, trainer: Trainer, owners: list[FlipAware]) -> None:
         before, self._resting = self._resting, {}
         movement = self._rule.movement_counts(trainer.current_epoch + 1, self._epochs, self._restarts)
         left = sum(self._rate(step) for step in range(trainer.global_step, self._epochs * self._steps))
         for owner in owners:
             for group in owner.param_groups:
                 self._choose(group, left, largest_step(owner.parts["inner"], group), movement)
-        self._start = {}
         if not _same(before, self._resting):
             self._apply(owners)
-        pl_module.log("resting_weights", self._share(owners))
 
     def _choose(self, group: Mapping[str, Any], left: float, k: float, movement: bool) -> None:
         """Choose for the weights of a group that still learn.
@@ -212,13 +213,13 @@ class FlipMasks(Callback):  # type: ignore[misc]
     def _apply(self, owners: list[FlipAware]) -> None:
         masks = {w: self._resting[self._names[w]].to(w.device) for w in self._names if self._names[w] in self._resting}
         for owner in owners:
-            owner.rest({w: masks[w] for group in owner.param_groups for w in group["params"] if w in masks})
+            owner.rest({w: masks[w] for w in _weights(owner) if w in masks})
         if owners and self._rule.granularity == "filter":
             self._focus({w: ~mask for w, mask in masks.items()})
             compile_anew()
 
     def _share(self, owners: list[FlipAware]) -> float:
-        weights = [w for owner in owners for group in owner.param_groups for w in group["params"]]
+        weights = _weights(*owners)
         rest = 0
         for w in weights:
             mask = self._resting.get(self._names[w])
@@ -241,8 +242,8 @@ class FlipMasks(Callback):  # type: ignore[misc]
         self._flips = {name: deque(masks, maxlen=self._rule.history) for name, masks in state_dict["flips"].items()}
 
 
-def _learning(owner: FlipAware) -> list[nn.Parameter]:
-    return [w for group in owner.param_groups for w in group["params"] if w.requires_grad]
+def _weights(*owners: FlipAware) -> list[nn.Parameter]:
+    return [w for owner in owners for group in owner.param_groups for w in group["params"]]
 
 
 def _same(a: Mapping[str, Tensor], b: Mapping[str, Tensor]) -> bool:

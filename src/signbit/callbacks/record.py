@@ -43,8 +43,9 @@ def format_rows(rows: list[Row]) -> bytes:
 
 
 class EpochRecord(Callback):  # type: ignore[misc]
-    """Keeps ``metrics.csv``: epoch (0-based), step, seconds by the clock and of processor time, learning rate, and
-    every metric that was logged. ``metrics.jsonl`` beside it has the same rows, for programs: a JSON object a line.
+    """Keeps ``metrics.csv``: epoch (0-based), step, seconds by the clock and of processor time, the learning rate that
+    the next step would take, and every metric that was logged. ``metrics.jsonl`` beside it has the same rows, for
+    programs: a JSON object a line.
 
     Put it after the callbacks whose metrics it shall see. Resuming drops rows of epochs that will be trained again. Of
     several processes the first one writes; the processor time is that of all of them.

@@ -44,7 +44,46 @@ class Order:
         return torch.from_numpy(np.random.default_rng(shuffle).permutation(self.count)), np.random.default_rng(stream)
 
 
-class TrainBatches:
+class Shuffled:
+    """What training batches of every kind share: their size, their order and this process's part of them.
+
+    Parameters
+    ----------
+    count : training images.
+    batch_size : 1 .. count, over all processes; the images left over at the end of an epoch wait for another epoch.
+    seed : of order and augmentation, >= 0.
+
+    Errors: ConfigError for a batch that is larger than the split or cannot be divided among the processes.
+    """
+
+    def __init__(self, count: int, batch_size: int, seed: int) -> None:
+        if not 1 <= batch_size <= count:
+            raise ConfigError(f"batch_size must be 1 .. {count} (the number of training images); got {batch_size}")
+        self.batch_size = batch_size
+        self.sampler = Order(count, seed)
+        self._shard = Shard()
+
+    def share(self, shard: Shard) -> None:
+        """Yield this process's part of every batch from now on."""
+        if self.batch_size % shard.count:
+            raise ConfigError(
+                f"batch_size is the number of images a step, over all processes; {self.batch_size} cannot be divided "
+                f"among {shard.count} processes; give a multiple of {shard.count}"
+            )
+        self._shard = shard
+
+    def __len__(self) -> int:
+        return self.sampler.count // self.batch_size
+
+    def draws(self) -> Iterator[tuple[Tensor, int]]:
+        """Of every batch of this epoch: which images this process takes, and the seed of their augmentation."""
+        order, stream = self.sampler.draw()
+        for index in torch.split(order[: len(self) * self.batch_size], self.batch_size):
+            seeds = stream.integers(1 << 63, size=self._shard.count)
+            yield self._shard.of(index), int(seeds[self._shard.rank])
+
+
+class TrainBatches(Shuffled):
     """Shuffled, augmented batches of one size; the images left over at the end of an epoch wait for another epoch.
 
     Yields ``(images float32 [B, C, H, W] standardized, labels int64 [B])``; one of P processes gets ``B / P`` of them,
@@ -64,34 +103,30 @@ class TrainBatches:
     def __init__(
         self, split: Split, data: Card | Dataset, *, batch_size: int, seed: int, augmentation: nn.Module | None = None
     ) -> None:
-        if not 1 <= batch_size <= len(split):
-            raise ConfigError(f"batch_size must be 1 .. {len(split)} (the number of training images); got {batch_size}")
+        super().__init__(len(split), batch_size, seed)
         self.images, self.labels = torch.from_numpy(np.asarray(split.images)), torch.from_numpy(split.labels)
         self.mean, self.std = _statistics(data)
-        self.batch_size = batch_size
         self.augmentation = nn.Identity() if augmentation is None else augmentation
-        self.sampler = Order(len(split), seed)
-        self._shard = Shard()
-
-    def share(self, shard: Shard) -> None:
-        """Yield this process's part of every batch from now on."""
-        if self.batch_size % shard.count:
-            raise ConfigError(
-                f"batch_size is the number of images a step, over all processes; {self.batch_size} cannot be divided "
-                f"among {shard.count} processes; give a multiple of {shard.count}"
-            )
-        self._shard = shard
-
-    def __len__(self) -> int:
-        return len(self.labels) // self.batch_size
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
-        order, stream = self.sampler.draw()
-        for index in torch.split(order[: len(self) * self.batch_size], self.batch_size):
-            seed = int(stream.integers(1 << 63, size=self._shard.count)[self._shard.rank])
-            own = self._shard.of(index)
+        for own, seed in self.draws():
             images = augment(self.images[own].float().div_(255), self.augmentation, seed)
             yield normalize_batch(images, self.mean, self.std), self.labels[own]
+
+
+def eval_batch_count(images: int, batch_size: int, shard: Shard) -> int:
+    """How many batches every process makes of its shard: enough for ``batch_size``, and none empty.
+
+    Errors: ConfigError for a batch below 1, or where there are fewer images than processes.
+
+    >>> eval_batch_count(501, 250, Shard()), eval_batch_count(5, 1, Shard(0, 2))
+    (3, 2)
+    """
+    if batch_size < 1:
+        raise ConfigError(f"batch_size must be at least 1; got {batch_size}")
+    if shard.count > max(1, images):
+        raise ConfigError(f"{images} images cannot be divided among {shard.count} processes; use fewer")
+    return min(-(-images // (shard.count * batch_size)), images // shard.count)
 
 
 class EvalBatches:
@@ -113,14 +148,10 @@ class EvalBatches:
         self, split: Split, data: Card | Dataset, *, batch_size: int = 250, shard: Shard | None = None
     ) -> None:
         shard = shard or Shard()
-        if batch_size < 1:
-            raise ConfigError(f"batch_size must be at least 1; got {batch_size}")
-        if shard.count > max(1, len(split)):
-            raise ConfigError(f"{len(split)} images cannot be divided among {shard.count} processes; use fewer")
+        self._count = eval_batch_count(len(split), batch_size, shard)
         rows = (np.asarray(split.images), split.labels)
         self.images, self.labels = (shard.of(torch.from_numpy(part)) for part in rows)
         self.mean, self.std = _statistics(data)
-        self._count = min(-(-len(split) // (shard.count * batch_size)), len(split) // shard.count)
 
     def __len__(self) -> int:
         return self._count

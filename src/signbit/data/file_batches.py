@@ -15,12 +15,12 @@ from torch.utils.data import DataLoader
 from torch.utils.data import Dataset as TorchDataset
 
 from signbit.data.augment import augment
-from signbit.data.batches import Order, normalize_batch
+from signbit.data.batches import Shuffled, eval_batch_count, normalize_batch
 from signbit.data.dataset import Card, Dataset, Split
 from signbit.data.file_images import FileImages
 from signbit.data.resized_crop import ResizedCropFlip
 from signbit.data.shard import Shard
-from signbit.errors import ConfigError, DataError
+from signbit.errors import DataError
 
 Indices = npt.NDArray[np.intp]
 
@@ -93,7 +93,7 @@ def _load(batches: _Batches, draws: Sequence[_Draw]) -> Iterator[tuple[Tensor, T
         yield images, labels
 
 
-class FileTrainBatches:
+class FileTrainBatches(Shuffled):
     """Shuffled, augmented batches of one size, from files; see :class:`~signbit.data.batches.TrainBatches`.
 
     Order and augmentation follow from ``seed`` and epoch alone: they do not depend on the number of workers. Of several
@@ -118,30 +118,11 @@ class FileTrainBatches:
     def __init__(
         self, split: Split, data: Card | Dataset, *, batch_size: int, seed: int, augmentation: nn.Module | None = None
     ) -> None:
-        if not 1 <= batch_size <= len(split):
-            raise ConfigError(f"batch_size must be 1 .. {len(split)} (the number of training images); got {batch_size}")
-        self.batch_size = batch_size
-        self.sampler = Order(len(split), seed)
-        self._batches, self._shard = _Batches(split, data, seed, augmentation), Shard()
-
-    def share(self, shard: Shard) -> None:
-        """Yield this process's part of every batch from now on."""
-        if self.batch_size % shard.count:
-            raise ConfigError(
-                f"batch_size is the number of images a step, over all processes; {self.batch_size} cannot be divided "
-                f"among {shard.count} processes; give a multiple of {shard.count}"
-            )
-        self._shard = shard
-
-    def __len__(self) -> int:
-        return self.sampler.count // self.batch_size
+        super().__init__(len(split), batch_size, seed)
+        self._batches = _Batches(split, data, seed, augmentation)
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
-        order, stream = self.sampler.draw()
-        draws = []
-        for index in torch.split(order[: len(self) * self.batch_size], self.batch_size):
-            seed = int(stream.integers(1 << 63, size=self._shard.count)[self._shard.rank])
-            draws.append(_Draw(self._shard.of(index).numpy(), self.sampler.epoch, seed))
+        draws = [_Draw(own.numpy(), self.sampler.epoch, seed) for own, seed in self.draws()]
         yield from _load(self._batches, draws)
 
 
@@ -164,12 +145,8 @@ class FileEvalBatches:
         self, split: Split, data: Card | Dataset, *, batch_size: int = 250, shard: Shard | None = None
     ) -> None:
         shard = shard or Shard()
-        if batch_size < 1:
-            raise ConfigError(f"batch_size must be at least 1; got {batch_size}")
-        if shard.count > max(1, len(split)):
-            raise ConfigError(f"{len(split)} images cannot be divided among {shard.count} processes; use fewer")
+        count = eval_batch_count(len(split), batch_size, shard)
         own = shard.of(torch.arange(len(split)))
-        count = min(-(-len(split) // (shard.count * batch_size)), len(split) // shard.count)
         self._draws = [_Draw(part.numpy(), 0, 0) for part in torch.tensor_split(own, count)] if count else []
         self._batches = _Batches(split, data, 0, None)
 

@@ -44,7 +44,8 @@ def read_idx(path: Path, rank: int) -> npt.NDArray[np.uint8]:
     if len(content) != expected_bytes:
         found = f"{len(content)}" if len(content) < expected_bytes else "more"
         raise _damaged(path, f"{expected_bytes} bytes of content were announced, {found} are there")
-    return np.frombuffer(content, np.uint8).reshape(shape)
+    # A copy: torch warns about arrays that nobody may write to.
+    return np.array(np.frombuffer(content, np.uint8)).reshape(shape)
 
 
 def _damaged(path: Path, what: str) -> DataError:

@@ -10,7 +10,7 @@ fifth of the run once the run's length is known). Everything that is not binary:
 from __future__ import annotations
 
 from signbit.methods.method import Method, Scale, TrainingDefaults, UpdateRule
-from signbit.methods.parts import STORED, Surrogate, adam, surrogate_sign
+from signbit.methods.parts import STORED, Surrogate, adam, held_by_threshold, surrogate_sign
 from signbit.optimizers import Bop
 from signbit.roles import Role
 from signbit.schedules import Staircase
@@ -19,7 +19,7 @@ GAMMA, TAU = 1e-4, 1e-8
 
 
 def _gamma_over(total_steps: int) -> Staircase:
-    return Staircase(GAMMA, factor=0.1, every=max(1, total_steps // 5))
+    return Staircase(GAMMA, factor=0.1, every=-(-total_steps // 5))
 
 
 def bop(*, surrogate: Surrogate = "clip") -> Method:
@@ -40,5 +40,6 @@ def bop(*, surrogate: Surrogate = "clip") -> Method:
             Role.BINARY: UpdateRule(Bop, {"gamma": GAMMA, "tau": TAU}, {"gamma": _gamma_over}),
             Role.ORDINARY: adam(1e-2),
         },
+        callbacks=(held_by_threshold,),
         defaults=TrainingDefaults(learning_rate=1e-2, schedule="constant"),
     )

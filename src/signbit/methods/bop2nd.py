@@ -11,7 +11,7 @@ Rates, once the run's length is known, run linearly as in the paper's CIFAR-10 h
 from __future__ import annotations
 
 from signbit.methods.method import Method, Scale, TrainingDefaults, UpdateRule
-from signbit.methods.parts import STORED, Surrogate, adam, surrogate_sign
+from signbit.methods.parts import STORED, Surrogate, adam, held_by_threshold, surrogate_sign
 from signbit.optimizers import Bop2ndOrder
 from signbit.optimizers.bop2nd import EPS
 from signbit.roles import Role
@@ -52,5 +52,6 @@ def bop2nd(*, surrogate: Surrogate = "clip") -> Method:
             ),
             Role.ORDINARY: adam(1e-2),
         },
+        callbacks=(held_by_threshold,),
         defaults=TrainingDefaults(learning_rate=1e-2, schedule="linear"),
     )

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from torch import nn
 from torch.optim import Adam, Optimizer
 
 from signbit.binarizers import Binarizer, SignClip, SignPolynomial
 from signbit.errors import UnknownNameError
-from signbit.methods.method import UpdateRule, Weights
+from signbit.methods.method import RunInfo, UpdateRule, Weights
 from signbit.optimizers import Clamped
 from signbit.roles import Role
+
+if TYPE_CHECKING:
+    from lightning.pytorch import Callback
 
 
 def clipped_sign(_channels: int) -> Binarizer:
@@ -38,6 +41,13 @@ def surrogate_sign(surrogate: str) -> Callable[[int], Binarizer] | None:
 
 STORED = Weights(Role.BINARY)
 """Weights that are stored as -1/+1."""
+
+
+def held_by_threshold(_network: nn.Module, _run: RunInfo) -> Callback:
+    """:class:`~signbit.callbacks.HeldByThreshold`."""
+    from signbit.callbacks import HeldByThreshold
+
+    return HeldByThreshold()
 
 
 def adam_options(learning_rate: float) -> Mapping[str, object]:

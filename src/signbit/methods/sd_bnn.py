@@ -20,9 +20,9 @@ Variants, each as published:
   falling linearly. The published second stage starts from a network whose weights were real in the first; here there is
   one stage.
 
-Towards the end t exceeds 3 and every layer enlarges the gradient that passes it: in ResNet-20 the first layer's grows
-by two orders of magnitude from one epoch of a short run to the next, and the last epoch can be far worse than the one
-before (docs/results/runs/resnet20-sd-bnn-quick-s0). ``checkpoints/best.ckpt`` holds the best on validation.
+Towards the end t exceeds 1: near 0 every sign then multiplies the gradient that passes it by t. In a short run, whose
+learning rate is still high by then, the last epoch can be worse than the one before; a smaller ``t_max`` prevents that,
+and ``checkpoints/best.ckpt`` holds the best on validation.
 
 Deviations from the released code: sign(0) = +1, there 0; the cosine falls at every step, there at every epoch; t and k
 are saved with the model. The published accuracies are those of the best epoch on the test set, without its last 16

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, flatten, nn
 
+from signbit.errors import ConfigError
 from signbit.layers import LayerFactory
 from signbit.models.inputs import InputSize, checked_input_size
 
@@ -18,7 +19,7 @@ class ConvnetTiny(nn.Module):
     layers : what the inner convolutions are made of.
     num_classes : >= 1.
     input_size : (1, channels, height, width), at least 4 x 4.
-    width : channels of the first convolution; the binary ones have twice as many. 32 by default.
+    width : channels of the first convolution, >= 1; the binary ones have twice as many. 32 by default.
     """
 
     def __init__(
@@ -26,6 +27,8 @@ class ConvnetTiny(nn.Module):
     ) -> None:
         super().__init__()
         channels, _, _ = checked_input_size("convnet-tiny", input_size, least=4)
+        if width < 1:
+            raise ConfigError(f"convnet-tiny: width is at least 1; got {width}")
         wide = 2 * width
         self.stem = nn.Sequential(
             nn.Conv2d(channels, width, 3, padding=1, bias=False), nn.BatchNorm2d(width), layers.activation()

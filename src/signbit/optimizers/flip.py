@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from signbit.errors import ConfigError
+from signbit.optimizers.closure import evaluated
 
 Setting = float | Callable[[int], float]
 """A rate: constant, or a function of the 0-based step, read before the step is counted."""
@@ -80,6 +81,11 @@ class FlipOptimizer(Optimizer, ABC):
 
     def add_param_group(self, param_group: dict[str, Any]) -> None:
         """Take charge of more -1/+1 parameters."""
+        if own := sorted(self._rates.keys() & param_group.keys()):
+            raise ConfigError(
+                f"{type(self).__name__}: rates hold for all groups; this group has its own {', '.join(own)}; "
+                "build an optimizer for it and join both with Composite"
+            )
         super().add_param_group(param_group)
         for index, weight in enumerate(self.param_groups[-1]["params"]):
             if weight.dtype not in (torch.float32, torch.float64):
@@ -96,10 +102,7 @@ class FlipOptimizer(Optimizer, ABC):
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> float | None:  # type: ignore[override]
         """One update of every weight that has a gradient; the closure's loss."""
-        loss = None
-        if closure is not None:
-            with torch.enable_grad():
-                loss = closure()
+        loss = evaluated(closure)
         self._flips = []
         for group in self.param_groups:
             rates = {name: value_at(rate, group["step"]) for name, rate in self._rates.items()}

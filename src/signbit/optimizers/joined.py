@@ -10,6 +10,7 @@ import torch
 from torch.optim import Optimizer
 
 from signbit.errors import ConfigError
+from signbit.optimizers.closure import evaluated
 
 
 class JoinedOptimizer(Optimizer, ABC):
@@ -44,17 +45,9 @@ class JoinedOptimizer(Optimizer, ABC):
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> float | None:  # type: ignore[override]
         """Evaluate the closure once, then step every part; the closure's loss."""
-        loss = None
-        if closure is not None:
-            with torch.enable_grad():
-                loss = closure()
+        loss = evaluated(closure)
         self.update()
         return loss
-
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take over a state that :meth:`state_dict` gave."""
-        super().load_state_dict(state_dict)
-        self.share()
 
     def share(self) -> None:
         """Make the parts work on this optimizer's groups and state."""
@@ -72,5 +65,6 @@ class JoinedOptimizer(Optimizer, ABC):
         return {**super().__getstate__(), "parts": self.parts}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
+        """Also what torch's ``load_state_dict`` ends with."""
         super().__setstate__(state)
         self.share()

@@ -17,6 +17,7 @@ from signbit.recipes import find as find_recipe
 from signbit.sweep.ranges import Choice, Range, Template, filled, parse, parts
 from signbit.sweep.search import PRUNERS, SAMPLERS
 from signbit.training.config import RunConfig
+from signbit.training.yaml_file import parse_yaml
 
 NESTED = ("optimizer", "method_options", "model_options")
 """Settings made of settings: a parameter may name one of theirs, as in ``optimizer.tau``."""
@@ -99,7 +100,7 @@ class StudyDefinition:
         and ``about``.
         """
         try:
-            raw = yaml.safe_load(path.read_text())
+            raw = parse_yaml(path.read_text())
         except (OSError, UnicodeDecodeError) as error:
             raise ConfigError(f"cannot read a study from {path}: {error}") from error
         except yaml.YAMLError as error:

@@ -9,7 +9,6 @@ from pathlib import Path
 from lightning.pytorch import Callback, LightningModule, Trainer
 from optuna import Trial, TrialPruned
 
-from signbit.callbacks import HeldByThreshold
 from signbit.callbacks.record import Row, read_rows
 from signbit.compare.records import RunRecord
 from signbit.compare.reproduce import command_of
@@ -77,7 +76,7 @@ def objective(trial: Trial, definition: StudyDefinition, out: Path, where: dict[
 
 def _run(trial: Trial, config: RunConfig, folder: Path, seen: Seen) -> float:
     watch = Watch(trial, config, seen)
-    rows = fit_trial(config, [HeldByThreshold(), watch])
+    rows = fit_trial(config, [watch])
     watch.catch_up(rows)
     record = RunRecord(folder, read_config(folder), read_json(folder / ENVIRONMENT), {}, tuple(rows), {})
     trial.set_user_attr(COMMAND, command_of(record))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 import pickle
 import zipfile
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 
 import torch
 from lightning.pytorch import LightningModule, Trainer
-from lightning.pytorch.callbacks import Checkpoint, ModelCheckpoint
+from lightning.pytorch.callbacks import Checkpoint
 from lightning.pytorch.plugins.io import CheckpointIO
 from torch import Tensor
 
@@ -99,6 +100,36 @@ def newest_usable(run: Path) -> tuple[Path | None, list[DataError]]:
     return None, []
 
 
+class KeepBest(Checkpoint):  # type: ignore[misc]
+    """Saves ``best.ckpt`` after an epoch that is better on validation than all before it: the earliest of equals stays.
+
+    The accuracy to beat is in every checkpoint, and no path: it holds wherever the folder of the run is moved to.
+
+    Parameters
+    ----------
+    run : the run's folder.
+    """
+
+    def __init__(self, run: Path) -> None:
+        self._path = run / BEST
+        self._best = -math.inf
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:  # noqa: ARG002
+        """Compare, and save."""
+        accuracy = trainer.callback_metrics["val_accuracy"].item()
+        if accuracy > self._best:
+            self._best = accuracy
+            trainer.save_checkpoint(self._path)
+
+    def state_dict(self) -> dict[str, Any]:
+        """The best accuracy so far."""
+        return {"best": self._best}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take over what :meth:`state_dict` gave."""
+        self._best = state_dict["best"]
+
+
 class KeepLast(Checkpoint):  # type: ignore[misc]
     """Saves ``last.ckpt`` at the end of every epoch, and keeps those of the last epochs as ``epoch-N.ckpt``.
 
@@ -128,15 +159,5 @@ def _epoch(path: Path) -> int:
 
 
 def checkpoint_callbacks(run: Path, keep: int) -> list[Checkpoint]:
-    """Keep the best epoch on validation (the earliest of equals) and the last. Best goes first: last records it."""
-    best = ModelCheckpoint(
-        filename="best",
-        monitor="val_accuracy",
-        mode="max",
-        save_top_k=1,
-        dirpath=run / FOLDER,
-        save_on_train_epoch_end=True,
-        enable_version_counter=False,
-        auto_insert_metric_name=False,
-    )
-    return [best, KeepLast(run, keep)]
+    """Keep the best epoch on validation and the last ones. Best goes first: last records it."""
+    return [KeepBest(run), KeepLast(run, keep)]

@@ -18,6 +18,7 @@ from signbit.files import write_bytes_atomically
 from signbit.methods import resolve
 from signbit.models import MODELS
 from signbit.training.rates import SHAPES
+from signbit.training.yaml_file import parse_yaml
 
 PRECISIONS = ("fp32", "bf16")
 
@@ -166,7 +167,7 @@ class RunConfig:
     def from_yaml(path: str | Path) -> RunConfig:
         """Read a YAML file of settings."""
         try:
-            raw = yaml.safe_load(Path(path).read_text())
+            raw = parse_yaml(Path(path).read_text())
         except (OSError, UnicodeDecodeError) as error:
             raise ConfigError(f"cannot read settings from {path}: {error}") from error
         except yaml.YAMLError as error:

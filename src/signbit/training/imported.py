@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from signbit.errors import ConfigError, DataError
+from signbit.files import make_folder
 from signbit.training.checkpoints import LAST, NETWORK, AtomicCheckpointIO
 from signbit.training.config import RunConfig
 from signbit.training.environment import environment
@@ -53,6 +54,7 @@ def import_weights(weights: str | Path, key_map: KeyMap, config: RunConfig) -> I
     ------
     DataError : the file cannot be read or holds something else than tensors.
     ConfigError : keys and network do not fit, see :meth:`KeyMap.apply`; or ``out`` is in use.
+    WriteError : ``out`` cannot be written.
     """
     if config.out is None:
         raise ConfigError("imported weights need a folder for their run; give --out")
@@ -67,7 +69,7 @@ def import_weights(weights: str | Path, key_map: KeyMap, config: RunConfig) -> I
     network.load_state_dict({**own, **state})
     digest = hashlib.sha256(weights.read_bytes()).hexdigest()
     imported = Imported(str(run), weights.name, digest, len(state), len(own) - len(state))
-    run.mkdir(parents=True, exist_ok=True)
+    make_folder(run)
     write_json(run / CARD, asdict(dataset.card))
     write_json(run / ENVIRONMENT, environment(config.seed))
     write_json(run / IMPORTED, {**asdict(imported), "map": asdict(key_map)})

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from signbit.errors import ConfigError, UnknownNameError
 from signbit.roles import Role, parameter_roles
 from signbit.training.tensor_rule import TensorRule
+from signbit.training.yaml_file import parse_yaml
 
 SHOWN = 3
 """Names of each kind that an error lists."""
@@ -50,7 +51,7 @@ class KeyMap:
     def from_yaml(path: str | Path) -> KeyMap:
         """Read a map from a YAML file; :class:`ConfigError` names what is wrong in it."""
         try:
-            raw = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+            raw = parse_yaml(Path(path).read_text(encoding="utf-8"))
         except (OSError, UnicodeDecodeError) as error:
             raise ConfigError(f"cannot read the key map {path}: {error}") from error
         except yaml.YAMLError as error:

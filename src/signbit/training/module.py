@@ -35,7 +35,8 @@ class Classifier(LightningModule):  # type: ignore[misc]
     compile : compile forward and loss of the training step, without graph breaks. Evaluation is not compiled.
 
     Errors: :class:`NonFiniteLossError` when the loss of any process becomes NaN or infinite, naming the step. On the
-    CPU at that step and before its update, so that the layer can be named too; elsewhere at most 50 steps later.
+    CPU at that step and before its update, so that the layer can be named too; elsewhere at most 50 steps later. What
+    the last update of an epoch breaks shows in the loss of its validation, before the epoch is saved.
     """
 
     def __init__(
@@ -49,6 +50,7 @@ class Classifier(LightningModule):  # type: ignore[misc]
         self.train_accuracy = _accuracy(num_classes)
         self.val_accuracy = _accuracy(num_classes)
         self._bad_step = torch.tensor(-1)
+        self._bad_images: Tensor | None = None
 
     def forward(self, images: Tensor) -> Tensor:
         """Logits."""
@@ -64,15 +66,14 @@ class Classifier(LightningModule):  # type: ignore[misc]
         images, labels = batch
         loss, logits = self._loss_of(images, labels)
         value = loss.detach()
-        fine = torch.isfinite(value) | (self._bad_step >= 0)
-        self._bad_step = torch.where(fine, self._bad_step, self.global_step)
+        self._look_at(value, images, self.global_step)
         if value.device.type == "cpu":
-            self._check_loss(images)
+            self._check_loss("training")
         # A loss that is not finite ends the run at the next check; until then torchmetrics need not warn about it.
         self.train_loss.update(torch.nan_to_num(value))
         self.train_accuracy.update(logits.detach(), labels)
         if (batch_idx + 1) % CHECK_STEPS == 0:
-            self._check_loss()
+            self._check_loss("training")
             if self.logger is not None:
                 rate = max(group["lr"] for group in self._optimizer.param_groups)
                 for logger in self.loggers:
@@ -83,17 +84,20 @@ class Classifier(LightningModule):  # type: ignore[misc]
         """Accumulate loss and accuracy of one batch."""
         images, labels = batch
         logits = self.network(images)
-        self.val_loss.update(cross_entropy(logits, labels), len(labels))
+        loss = cross_entropy(logits, labels)
+        self._look_at(loss, images, self.global_step - 1)
+        self.val_loss.update(torch.nan_to_num(loss), len(labels))
         self.val_accuracy.update(logits, labels)
 
     def on_validation_epoch_start(self) -> None:
         """Validation comes last in an epoch: all of its training is counted."""
-        self._check_loss()
+        self._check_loss("training")
         for name in ("train_loss", "train_accuracy"):
             self._log_and_reset(name)
 
     def on_validation_epoch_end(self) -> None:
-        """Log the figures of validation."""
+        """Log the figures of validation, if there are any."""
+        self._check_loss("validation")
         for name in ("val_loss", "val_accuracy"):
             self._log_and_reset(name)
 
@@ -102,18 +106,25 @@ class Classifier(LightningModule):  # type: ignore[misc]
         self.log(name, metric.compute())
         metric.reset()
 
-    def _check_loss(self, images: Tensor | None = None) -> None:
-        """Stop all processes alike. With the ``images`` of this very step the first bad layer is looked for."""
+    def _look_at(self, loss: Tensor, images: Tensor, step: int) -> None:
+        """Remember the first step whose loss is not finite; on the CPU, where looking costs nothing, its images too."""
+        fine = torch.isfinite(loss) | (self._bad_step >= 0)
+        self._bad_step = torch.where(fine, self._bad_step, step)
+        if loss.device.type == "cpu" and not fine:
+            self._bad_images = images
+
+    def _check_loss(self, kind: str) -> None:
+        """Stop all processes alike. With the images that gave a bad loss the first bad layer is looked for."""
         strategy = self.trainer.strategy
         own = self._bad_step.to(self.device)
         step = int(strategy.reduce(own.clone(), reduce_op="max"))
         if step < 0:
             return
-        place = first_not_finite(self.network, images) if images is not None and own >= 0 else None
+        place = None if self._bad_images is None else first_not_finite(self.network, self._bad_images)
         places = [strategy.broadcast(place, src=rank) for rank in range(self.trainer.world_size)]
         where = next((f"; the first not to be finite was {place}" for place in places if place), "")
         raise NonFiniteLossError(
-            f"the training loss must be finite; it became NaN or infinite in epoch {self.current_epoch + 1}, step "
+            f"the {kind} loss must be finite; it became NaN or infinite in epoch {self.current_epoch + 1}, step "
             f"{step} of the run, while the learning rate went up to {self._peak():.3g}{where}; lower --learning-rate "
             "or choose another schedule; the checkpoints of earlier epochs are intact"
         )
