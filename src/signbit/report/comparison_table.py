@@ -13,6 +13,7 @@ from signbit.compare.records import InstructionCounts
 from signbit.compare.reproduce import command_of
 from signbit.compare.settings import Comparison, Setting
 from signbit.compare.statistics import Estimate, verdict
+from signbit.report.environments import Grouped, grouped
 
 HEADER = ("setting", "model", "seeds", "test, %", "validation, %", "best validation, %", "training loss",
           "wall min", "CPU min", "signs flipped, %", "bit operations", "of float's, %",
@@ -187,19 +188,13 @@ def _counted(counted: InstructionCounts) -> str:
     )
 
 
-def environments(comparison: Comparison) -> list[tuple[list[str], dict[str, Any]]]:
-    """Every environment that occurs, without the seed, and the runs that took place in it."""
-    found: list[tuple[list[str], dict[str, Any]]] = []
-    for setting in comparison.settings:
-        for run in setting.runs:
-            environment = {key: value for key, value in run.environment.items() if key != "seed"}
-            name = f"{setting.name} (seed {run.config.seed})"
-            same = [names for names, other in found if other == environment]
-            if same:
-                same[0].append(name)
-            else:
-                found.append(([name], environment))
-    return found
+def environments(comparison: Comparison) -> Grouped:
+    """Every environment that occurs, and the runs that took place in it."""
+    return grouped(
+        (f"{setting.name} (seed {run.config.seed})", run.environment)
+        for setting in comparison.settings
+        for run in setting.runs
+    )
 
 
 def percent(value: Estimate | None, sign: str = "") -> str:

@@ -12,11 +12,12 @@ from optuna.importance import get_param_importances
 from optuna.trial import FrozenTrial, TrialState
 
 from signbit.report.charts import Line, bars, contour, curves, scatter
+from signbit.report.environments import Grouped, environment_section, grouped
 from signbit.report.page import Page, Section
 from signbit.sweep.definition import StudyDefinition
 from signbit.sweep.ranges import Choice, Range
 from signbit.sweep.table import cells, header, ranking, trials_of, value_of
-from signbit.sweep.trial import COMMAND, HELD
+from signbit.sweep.trial import COMMAND, HELD, PLACE
 
 ACCURACY = "validation accuracy, %"
 BEST_CURVES = 8
@@ -48,6 +49,7 @@ def study_page(study: Study, definition: StudyDefinition, command: str) -> Page:
         Section("Do it again", "The study, and the run of its best trial.",
                 code="\n".join([command, *(t.user_attrs[COMMAND] for t in best[:1])])),
         Section("What was searched", code=yaml.safe_dump(definition.to_dict(), sort_keys=False)),
+        environment_section(_environments(trials)),
     ]  # fmt: skip
     return Page(
         title=f"Study {definition.name}",
@@ -161,6 +163,12 @@ def _held(best: list[FrozenTrial]) -> Section | None:
         "weight simply takes the sign opposite to its r, and only the rates of the moments matter.",
         [scatter(x, y, ("weights held by the threshold, %", ACCURACY))],
     )
+
+
+def _environments(trials: list[FrozenTrial]) -> Grouped:
+    known = [trial for trial in trials if PLACE in trial.user_attrs]
+    groups = grouped((str(trial.number), trial.user_attrs[PLACE]) for trial in known)
+    return [([f"{len(numbers)} trials"], environment) for numbers, environment in groups]
 
 
 def _last(trial: FrozenTrial) -> float:

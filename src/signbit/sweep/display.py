@@ -29,7 +29,6 @@ class Display:
         self._all = self._bars.add_task("trials", total=trials, completed=done)
         self._trial: TaskID | None = None
         self._trials, self._done = trials, done
-        self._best: float | None = None
         self.current: int | None = None
         """Number of the trial that runs."""
 
