@@ -44,7 +44,7 @@ def run(args: argparse.Namespace) -> Mapping[str, Any]:
     from signbit.compare.records import read_instructions
     from signbit.compare.runner import cores, run_all
     from signbit.report.comparison_page import comparison_page
-    from signbit.report.comparison_table import HEADER, cells, markdown, to_csv, to_dict, to_json
+    from signbit.report.comparison_table import markdown, overview, to_csv, to_dict, to_json
 
     counted = read_instructions(args.instructions) if args.instructions else None
     settings = {**recipe_settings(args.recipes), **method_settings(_names(args.methods), _names(args.model))}
@@ -67,7 +67,8 @@ def run(args: argparse.Namespace) -> Mapping[str, Any]:
             say(args, f"not exported: {folder.name}: {reason}")
         records = [read_record(record.folder) for record in records]
     comparison = compare(records, counted)
-    say(args, table([cells(comparison, setting) for setting in comparison.settings], HEADER))
+    header, rows = overview(comparison)
+    say(args, table(rows, header))
     say(args, f"\n{verdict(comparison.pairs)}")
     for name, text in (
         ("report.html", comparison_page(comparison, args.title).html()),

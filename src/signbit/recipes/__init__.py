@@ -28,5 +28,5 @@ def find(recipe: str) -> Path:
     if recipe.endswith((".yaml", ".yml")):
         return Path(recipe)
     if recipe not in names():
-        raise UnknownNameError("recipe", recipe, names())
+        raise UnknownNameError("recipe", recipe, names(), see="signbit list recipes")
     return FOLDER / f"{recipe}.yaml"

@@ -75,7 +75,7 @@ def curves(
 ) -> Figure:
     """Lines over a common axis, with their bands; ``span`` of the y axis, default: what the lines need.
 
-    ``whole`` puts ticks of the x axis at whole numbers only.
+    ``stepped`` lines take whole values. ``whole`` puts ticks of the x axis at whole numbers only.
     """
     figure, axes = _chart(f"{labels[1]} by {labels[0]}")
     for line in lines:
@@ -85,6 +85,8 @@ def curves(
         if line.low is not None and line.high is not None:
             axes.fill_between(line.x, line.low, line.high, color=style["color"], alpha=0.15, linewidth=0)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True) if whole else MaxNLocator(6))
+    if stepped:
+        axes.yaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set(xlabel=labels[0], ylabel=labels[1], ylim=span)
     _legend(axes, [line.name for line in lines])
     return figure

@@ -30,6 +30,8 @@ LEAST = {
     **dict.fromkeys(("train_images", "epochs", "batch_size", "threads", "devices", "nodes", "keep_checkpoints"), 1),
     "seed": 0,
 }
+GREATEST = {"seed": 2**32 - 1}
+"""What every generator of numbers takes."""
 
 
 @dataclass(frozen=True)
@@ -109,6 +111,9 @@ class RunConfig:
             value = getattr(self, key)
             if value is not None and value < least:
                 raise ConfigError(f"setting {key!r} must be at least {least}; got {value}")
+        for key, greatest in GREATEST.items():
+            if getattr(self, key) > greatest:
+                raise ConfigError(f"setting {key!r} must be at most {greatest}; got {getattr(self, key)}")
         for key in ("learning_rate", "time_budget"):
             value = getattr(self, key)
             if value is not None and not 0 < value < float("inf"):
