@@ -127,8 +127,8 @@ def verdict(pairs: Sequence[Pair]) -> str:
     text = (
         f"{differ or 'None'} of {len(tested)} pairs differ in test accuracy at the "
         f"{100 * (1 - CONFIDENCE):.0f} % level (two-sided t-test paired over seeds, adjusted by Holm for "
-        f"{len(tested)} comparisons). {'The other pairs' if differ else 'They'} are not ranked. Only the seed of training varies: the test "
-        "images are the same in all runs."
+        f"{len(tested)} comparisons). {'The other pairs' if differ else 'They'} are not ranked. Only the seed of "
+        "training varies: the test images are the same in all runs."
     )
     if fewest < 5:
         text += f" With {fewest} seeds only large differences can show."
