@@ -11,7 +11,7 @@ from optuna import Study
 from optuna.importance import get_param_importances
 from optuna.trial import FrozenTrial, TrialState
 
-from signbit.report.charts import Line, bars, contour, curves, scatter
+from signbit.report.charts import Line, bars, contour, curves, history, scatter
 from signbit.report.environments import Grouped, environment_section, grouped
 from signbit.report.page import Page, Section
 from signbit.sweep.definition import StudyDefinition
@@ -71,14 +71,12 @@ def _results(study: Study, best: list[FrozenTrial]) -> Section | None:
     by_number = sorted(best, key=lambda trial: trial.number)
     numbers = [trial.number for trial in by_number]
     values = [100 * value_of(trial) for trial in by_number]
-    leader = [max(values[: i + 1]) for i in range(len(values))]
-    lines = [Line("best so far", 0, numbers, leader), Line("trial", 1, numbers, values)]
     return Section(
         "Results",
-        "Accuracy on the validation images after the last epoch, the ten best trials. The test images were not looked "
-        "at. The best of many trials is partly luck: its accuracy here is an optimistic estimate. Repeat it under "
-        "several seeds, signbit compare does so, before it is said to be better than another.",
-        [curves(lines, ("trial", ACCURACY))],
+        "Accuracy on the validation images after the last epoch; below, the ten best trials. The test images were not "
+        "looked at. The best of many trials is partly luck: its accuracy here is an optimistic estimate. Repeat it "
+        "under several seeds, signbit compare does so, before it is said to be better than another.",
+        [history(numbers, values, ("trial", ACCURACY))],
         header(study),
         [cells(study, trial) for trial in best[:10]],
     )
