@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from signbit.cli.command import Command, positive_int, say, table
+from signbit.errors import SignbitError
 from signbit.files import write_bytes_atomically
 
 PROTOCOL = ("data", "data_dir", "epochs", "time_budget", "train_images", "batch_size", "augment")
@@ -42,7 +43,7 @@ def run(args: argparse.Namespace) -> Mapping[str, Any]:
     from signbit.compare.display import Display
     from signbit.compare.plan import folder_of, method_settings, plan, recipe_settings, unfinished
     from signbit.compare.records import read_instructions
-    from signbit.compare.runner import cores, run_all
+    from signbit.compare.runner import LOGS, cores, run_all
     from signbit.report.comparison_page import comparison_page
     from signbit.report.comparison_table import markdown, overview, to_csv, to_dict, to_json
 
@@ -58,6 +59,8 @@ def run(args: argparse.Namespace) -> Mapping[str, Any]:
         failures = run_all(waiting, jobs, display)
 
     # What failed has been said; the others are compared all the same.
+    if len(failures) == len(configs):
+        raise SignbitError(f"no run ended well; why, is said above and in {args.out / LOGS}")
     records = [read_record(folder_of(config)) for config in configs if folder_of(config) not in failures]
     first = [setting.runs[0] for setting in compare(records).settings]
     if not all(record.deployment for record in first):
