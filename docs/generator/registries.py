@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 
 import yaml
 
@@ -32,19 +31,9 @@ def _linked(kind: str, name: str) -> str:
 def _recipes(names: Iterable[str]) -> str:
     rows = []
     for name in names:
-        file = recipes.find(name)
-        settings = yaml.safe_load(file.read_text())
-        rows.append((f"`{name}`", settings.get("epochs"), settings.get("batch_size"), _first_comment(file)))
+        settings = yaml.safe_load(recipes.find(name).read_text())
+        rows.append((f"`{name}`", settings.get("epochs"), settings.get("batch_size"), recipes.about(name)))
     return table(("name", "epochs", "batch", "what it is"), rows)
-
-
-def _first_comment(file: Path) -> str:
-    lines = []
-    for line in file.read_text().splitlines():
-        if not line.startswith("#"):
-            break
-        lines.append(line.lstrip("# "))
-    return " ".join(lines)
 
 
 def method_pages() -> list[str]:

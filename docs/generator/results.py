@@ -8,7 +8,7 @@ from pathlib import Path
 from generator import DOCS, table
 from signbit.compare import Comparison, RunRecord, compare, is_finished, read_record
 from signbit.compare.reproduce import command_of
-from signbit.report.comparison_table import HEADER, cells, notes
+from signbit.report.comparison_table import notes, overview
 from signbit.training.folder import CARD, CONFIG
 
 RESULTS = DOCS / "results"
@@ -16,7 +16,7 @@ RESULTS = DOCS / "results"
 
 def results_page() -> str:
     """Every documented comparison, and every recorded run, one table for each protocol."""
-    written = sorted(RESULTS.glob("*.md"))
+    written = [*sorted(RESULTS.glob("*.md")), *sorted(RESULTS.glob("*.html"))]
     pages = "\n".join(f"* [{_title(page)}]({page.name})" for page in written)
     parts = [
         "# Results",
@@ -25,9 +25,9 @@ def results_page() -> str:
         f"## Pages\n\n{pages}",
     ]
     for title, comparison in comparisons().items():
-        rows = [cells(comparison, setting) for setting in comparison.settings]
         commands = "\n".join(command_of(run) for run in comparison.runs)
-        parts.append(f"## {title}\n\n{table(HEADER, rows)}\n\n" + "\n".join(f"* {note}" for note in notes(comparison)))
+        listed = "\n".join(f"* {note}" for note in notes(comparison))
+        parts.append(f"## {title}\n\n{table(*overview(comparison))}\n\n{listed}")
         parts.append(f"Do it again:\n\n```sh\n{commands}\n```")
     if old := [run.relative_to(DOCS).as_posix() for run in _finished() if not _is_complete(run)]:
         listed = ", ".join(f"`docs/{run}`" for run in old)
@@ -39,9 +39,9 @@ def results_of(method: str) -> str:
     """The recorded runs of one method; empty if there are none."""
     parts = []
     for title, comparison in comparisons().items():
-        rows = [cells(comparison, setting) for setting in comparison.settings if setting.method == method]
+        header, rows = overview(comparison, method)
         if rows:
-            parts.append(f"{title}:\n\n{table(HEADER, rows)}")
+            parts.append(f"{title}:\n\n{table(header, rows)}")
     if not parts:
         return ""
     more = "What the columns mean, and the other methods: [results](../results/index.md)."
@@ -73,4 +73,6 @@ def _protocol(record: RunRecord) -> str:
 
 
 def _title(page: Path) -> str:
+    if page.suffix == ".html":
+        return page.read_text().partition("<title>")[2].partition("</title>")[0] + ", with charts"
     return page.read_text().partition("\n")[0].lstrip("# ")

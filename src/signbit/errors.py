@@ -26,13 +26,17 @@ class UnknownNameError(ConfigError):
     kind : what was looked up, for example ``"method"``.
     name : the name that was asked for.
     known : the names that exist.
+    see : the command that lists them, told in their place where they are many.
     """
 
-    def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
+    MANY = 20
+
+    def __init__(self, kind: str, name: str, known: Iterable[str], see: str = "") -> None:
         self.kind, self.name, self.known = kind, name, sorted(known)
         close = get_close_matches(name, self.known, n=3, cutoff=0.5)
         hint = f"did you mean {' or '.join(close)}? " if close else ""
-        super().__init__(f"unknown {kind} {name!r}; {hint}known: {', '.join(self.known) or 'none'}")
+        listed = f"see: {see}" if see and len(self.known) > self.MANY else f"known: {', '.join(self.known) or 'none'}"
+        super().__init__(f"unknown {kind} {name!r}; {hint}{listed}")
 
 
 class IncompatibleMethods(ConfigError):  # noqa: N818 - the public name is fixed by the contract

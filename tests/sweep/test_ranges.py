@@ -115,7 +115,7 @@ def test_a_study_from_a_file(tmp_path: Path) -> None:
     file.write_text("parameters: {epochs: {int: [1, 2]}}\nsampler: tea\n")
     with pytest.raises(UnknownNameError, match="tpe"):
         StudyDefinition.from_yaml(file)
-    with pytest.raises(ConfigError, match="cannot read a study"):
+    with pytest.raises(ConfigError, match="cannot read settings"):
         StudyDefinition.from_yaml(tmp_path / "none.yaml")
 
 

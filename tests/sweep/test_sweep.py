@@ -111,6 +111,7 @@ def test_a_study_from_the_command_line(
     page = (tmp_path / "out" / "report.html").read_text()
     for title in ("Results", "One parameter at a time", "Learning curves", "Does the threshold decide", "All trials"):
         assert title in page
+    assert torch.__version__ in page.partition("<h2>Environment</h2>")[2], "it says with what its trials ran"
 
 
 @pytest.mark.usefixtures("guarded")

@@ -45,7 +45,7 @@ class Parser(argparse.ArgumentParser):
             if option == "--":
                 break
             if option.startswith("--") and not any(name.startswith(option) for name in known):
-                raise UnknownNameError("option", option, known)
+                raise UnknownNameError("option", option, known, see=f"{self.prog} --help")
         return self.parse_args(arguments)
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from signbit.cli.command import Command, positive_int, say, table
+from signbit.errors import SignbitError
 from signbit.files import write_bytes_atomically
 
 PROTOCOL = ("data", "data_dir", "epochs", "time_budget", "train_images", "batch_size", "augment")
@@ -42,9 +43,9 @@ def run(args: argparse.Namespace) -> Mapping[str, Any]:
     from signbit.compare.display import Display
     from signbit.compare.plan import folder_of, method_settings, plan, recipe_settings, unfinished
     from signbit.compare.records import read_instructions
-    from signbit.compare.runner import cores, run_all
+    from signbit.compare.runner import LOGS, cores, run_all
     from signbit.report.comparison_page import comparison_page
-    from signbit.report.comparison_table import HEADER, cells, markdown, to_csv, to_dict, to_json
+    from signbit.report.comparison_table import markdown, overview, to_csv, to_dict, to_json
 
     counted = read_instructions(args.instructions) if args.instructions else None
     settings = {**recipe_settings(args.recipes), **method_settings(_names(args.methods), _names(args.model))}
@@ -58,6 +59,8 @@ def run(args: argparse.Namespace) -> Mapping[str, Any]:
         failures = run_all(waiting, jobs, display)
 
     # What failed has been said; the others are compared all the same.
+    if len(failures) == len(configs):
+        raise SignbitError(f"no run ended well; why, is said above and in {args.out / LOGS}")
     records = [read_record(folder_of(config)) for config in configs if folder_of(config) not in failures]
     first = [setting.runs[0] for setting in compare(records).settings]
     if not all(record.deployment for record in first):
@@ -67,7 +70,8 @@ def run(args: argparse.Namespace) -> Mapping[str, Any]:
             say(args, f"not exported: {folder.name}: {reason}")
         records = [read_record(record.folder) for record in records]
     comparison = compare(records, counted)
-    say(args, table([cells(comparison, setting) for setting in comparison.settings], HEADER))
+    header, rows = overview(comparison)
+    say(args, table(rows, header))
     say(args, f"\n{verdict(comparison.pairs)}")
     for name, text in (
         ("report.html", comparison_page(comparison, args.title).html()),

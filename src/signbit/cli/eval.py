@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +13,12 @@ import numpy as np
 from signbit.cli.command import Command, assignments, positive_int, say
 from signbit.data import load
 from signbit.data.dataset import Dataset
-from signbit.errors import DataError, ShapeError
+from signbit.errors import ConfigError, DataError, ShapeError
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("target", type=Path, metavar="RUN|FILE.sbn", help="a run folder or an exported file")
-    parser.add_argument("--data", required=True, help="data set; see: signbit list datasets")
+    parser.add_argument("--data", help="data set; see: signbit list datasets (default: the one a run was trained on)")
     parser.add_argument("--data-dir", type=Path, help="folder that holds the data set")
     parser.add_argument(
         "--data-option", action="append", default=[], metavar="KEY=VALUE",
@@ -36,10 +37,14 @@ def run(args: argparse.Namespace) -> Mapping[str, Any]:
         from signbit.training.evaluation import count_correct
 
         model, config = load_run(args.target)
-        trained = config.data_options if args.data == config.data else {}
-        dataset = load(args.data, args.data_dir, **{**trained, **options}).normalized(config.normalize)
+        if args.data in (None, config.data):
+            dataset = replace(config, data_options={**config.data_options, **options}).load_data(args.data_dir)
+        else:
+            dataset = load(args.data, args.data_dir, **options).normalized(config.normalize)
         correct, images = count_correct(model, eval_batches(dataset.test, dataset))
         how = "torch"
+    elif args.data is None and args.target.exists():
+        raise ConfigError(f"{args.target} does not say which data set it is for; name one with --data")
     else:
         dataset = load(args.data, args.data_dir, **options)
         correct, images, how = _native_accuracy(args, dataset)
@@ -75,7 +80,7 @@ def _native_accuracy(args: argparse.Namespace, dataset: Dataset) -> tuple[int, i
 COMMAND = Command(
     name="eval",
     summary="test accuracy of a run or of a .sbn file",
-    examples=("signbit eval runs/NAME --data digits", "signbit eval model.sbn --data cifar10 --data-dir DIR"),
+    examples=("signbit eval runs/NAME", "signbit eval model.sbn --data cifar10 --data-dir DIR"),
     configure=configure,
     run=run,
 )

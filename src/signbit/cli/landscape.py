@@ -11,7 +11,7 @@ from typing import Any
 
 from signbit.cli.command import Command, positive_int, say, table
 from signbit.cli.progress import ProgressBar
-from signbit.files import atomic_write, write_bytes_atomically
+from signbit.files import atomic_write, make_folder, write_bytes_atomically
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -49,7 +49,8 @@ def run(args: argparse.Namespace) -> Mapping[str, Any]:
     names = ("space", "dimensions", "points", "extent", "split", "images", "norms", "seed")
     scan = Scan(**{name: getattr(args, name) for name in names})
     runs = find_runs(args.runs)
-    say(args, f"{len(runs)} runs, {scan.size} points each")
+    make_folder(args.out)  # before minutes are spent
+    say(args, f"{len(runs)} run{'s' * (len(runs) > 1)}, {scan.size} points each")
     with ProgressBar(scan.size * len(runs)) as bar, torch_threads(args.threads) if args.threads else nullcontext():
         found = draw(runs, scan, data_dir=args.data_dir, checkpoint=args.checkpoint or LAST, step=bar.step)
     say(args, table(
@@ -57,7 +58,6 @@ def run(args: argparse.Namespace) -> Mapping[str, Any]:
           f"{max(point.loss for point in each.points):.4f}") for each in found],
         ("run", "loss at the centre", "accuracy, %", "highest loss"),
     ))  # fmt: skip
-    args.out.mkdir(parents=True, exist_ok=True)
     record = to_dict(scan, found)
     write_bytes_atomically(args.out / "landscape.json", (json.dumps(record, indent=2) + "\n").encode())
     landscape_page(scan, found, _command(args)).write(args.out / "landscape.html")

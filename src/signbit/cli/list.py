@@ -8,6 +8,7 @@ from importlib import import_module
 from typing import Any
 
 from signbit.cli.command import Command, say, table
+from signbit.errors import UnknownNameError
 from signbit.registry import Registry
 
 REGISTRIES = {
@@ -16,18 +17,23 @@ REGISTRIES = {
     "datasets": ("signbit.data", "DATASETS"),
     "binarizers": ("signbit.binarizers", "BINARIZERS"),
 }
-KINDS = (*REGISTRIES, "pairings", "recipes", "studies")
+SHIPPED = {"recipes": "signbit.recipes", "studies": "signbit.studies"}
+"""Package data, found by name."""
+KINDS = (*REGISTRIES, "pairings", *SHIPPED)
 
 Rows = list[dict[str, Any]]
 """What is listed, each under the same keys."""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("kinds", nargs="+", choices=KINDS, metavar="KIND", help=f"what to list: {', '.join(KINDS)}")
+    parser.add_argument("kinds", nargs="+", metavar="KIND", help=f"what to list: {', '.join(KINDS)}")
     parser.add_argument("--markdown", action="store_true", help="as a page of Markdown tables")
 
 
 def run(args: argparse.Namespace) -> Mapping[str, Any]:
+    for kind in args.kinds:
+        if kind not in KINDS:
+            raise UnknownNameError("kind", kind, KINDS)
     listed = {kind: _rows(kind) for kind in args.kinds}
     if args.markdown:
         say(args, _page(listed))
@@ -37,14 +43,9 @@ def run(args: argparse.Namespace) -> Mapping[str, Any]:
 
 
 def _rows(kind: str) -> Rows:
-    if kind == "recipes":
-        from signbit.recipes import names
-
-        return [{"name": name} for name in names()]
-    if kind == "studies":
-        from signbit.studies import names as studies
-
-        return [{"name": name} for name in studies()]
+    if kind in SHIPPED:
+        room = import_module(SHIPPED[kind])
+        return [{"name": name, "summary": _first_sentence(room.about(name))} for name in room.names()]
     if kind == "pairings":
         from signbit.methods import PAIRINGS
 
@@ -52,6 +53,10 @@ def _rows(kind: str) -> Rows:
     room, name = REGISTRIES[kind]
     registry: Registry[Any] = getattr(import_module(room), name)
     return [{"name": e.name, "summary": e.summary, "reference": e.reference} for e in registry]
+
+
+def _first_sentence(text: str) -> str:
+    return text.partition(". ")[0].rstrip(".")
 
 
 def _cells(row: Mapping[str, Any]) -> Sequence[str]:

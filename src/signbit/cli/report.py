@@ -28,11 +28,12 @@ def run(args: argparse.Namespace) -> Mapping[str, Any]:
     from signbit.compare import compare, find_runs, read_record, verdict
     from signbit.compare.records import read_instructions
     from signbit.report.comparison_page import comparison_page
-    from signbit.report.comparison_table import HEADER, cells, markdown, to_csv, to_dict, to_json
+    from signbit.report.comparison_table import markdown, overview, to_csv, to_dict, to_json
 
     counted = read_instructions(args.instructions) if args.instructions else None
     comparison = compare([read_record(run) for run in find_runs(args.runs)], counted)
-    say(args, table([cells(comparison, setting) for setting in comparison.settings], HEADER))
+    header, rows = overview(comparison)
+    say(args, table(rows, header))
     say(args, f"\n{verdict(comparison.pairs)}")
     targets: list[tuple[Path | None, Callable[[], str]]] = [
         (args.markdown, lambda: markdown(comparison, args.title, _command(args))),

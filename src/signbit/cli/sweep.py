@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from signbit.cli.command import Command, positive_int, say, table
 from signbit.errors import ConfigError, MissingDependencyError
-from signbit.files import write_bytes_atomically
+from signbit.files import make_folder, write_bytes_atomically
 
 if TYPE_CHECKING:
     from signbit.sweep import StudyDefinition
@@ -60,7 +60,7 @@ def run(args: argparse.Namespace) -> Mapping[str, Any]:
     check(definition, where)
     storage = args.storage or f"sqlite:///{(out / 'study.db').absolute()}"
     study = open_study(definition, storage)
-    out.mkdir(parents=True, exist_ok=True)
+    make_folder(out)
     try:
         done = len(counted(study.get_trials(deepcopy=False)))
         with storage_errors(storage), Display(definition.trials, done) as display:
@@ -95,6 +95,7 @@ def _definition(args: argparse.Namespace) -> StudyDefinition:
     from dataclasses import replace
 
     from signbit.recipes import find as find_recipe
+    from signbit.recipes import names as recipes
     from signbit.studies import find as find_study
     from signbit.sweep import StudyDefinition
     from signbit.sweep.ranges import from_text
@@ -109,6 +110,8 @@ def _definition(args: argparse.Namespace) -> StudyDefinition:
         path = find_recipe(args.study)
         parameters = {key: from_text(key, text) for key, _, text in pairs}
         definition = StudyDefinition(path.stem, {**RunConfig.from_yaml(path).to_dict(), **given}, parameters)
+    elif args.study in recipes():
+        raise ConfigError(f"{args.study} is a recipe; say what to search with --param, as in: signbit sweep --help")
     else:
         definition = StudyDefinition.from_yaml(find_study(args.study), **given)
     chosen = {key: getattr(args, key) for key in ("name", "trials", "sampler", "pruner")}

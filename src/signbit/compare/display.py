@@ -15,6 +15,13 @@ from signbit.training.config import RunConfig
 from signbit.training.folder import METRICS
 
 
+def console_and_bars(stream: TextIO | None) -> tuple[Console, Progress]:
+    """Lines and, where the stream is a terminal, bars below them; default standard error."""
+    console = Console(file=stream or sys.stderr, highlight=False, soft_wrap=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    return console, Progress(*columns, console=console, disable=not console.is_terminal)
+
+
 class Display:
     """Bars where the stream is a terminal, a line for every run that ends elsewhere. A context manager.
 
@@ -25,9 +32,7 @@ class Display:
     """
 
     def __init__(self, configs: Sequence[RunConfig], stream: TextIO | None = None) -> None:
-        self._console = Console(file=stream or sys.stderr, highlight=False, soft_wrap=True)
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-        self._bars = Progress(*columns, console=self._console, disable=not self._console.is_terminal)
+        self._console, self._bars = console_and_bars(stream)
         self._count, self._done = len(configs), len(configs) - len(unfinished(configs))
         self._all = self._bars.add_task("runs", total=self._count, completed=self._done)
         self._tasks: dict[str, tuple[RunConfig, TaskID]] = {}

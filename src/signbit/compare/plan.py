@@ -23,7 +23,7 @@ def recipe_settings(patterns: Sequence[str]) -> dict[str, dict[str, Any]]:
     for pattern in patterns:
         found = [name for name in names() if fnmatchcase(name, pattern)] if "*" in pattern else [pattern]
         if not found:
-            raise UnknownNameError("recipe", pattern, names())
+            raise UnknownNameError("recipe", pattern, names(), see="signbit list recipes")
         chosen += [name for name in found if name not in chosen]
     return {Path(name).stem: RunConfig.from_yaml(find(name)).to_dict() for name in chosen}
 

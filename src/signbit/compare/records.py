@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -98,11 +99,11 @@ def read_instructions(path: Path) -> InstructionCounts:
 
     Errors: :class:`DataError` if ``path`` is not such a file.
     """
-    content = read_json(path)
     try:
+        content = json.loads(path.read_text())
         counts = {name: float(row["instructions"]) for name, row in content["counts"].items()}
         return InstructionCounts(content["model"], content["batch_size"], content["tool"], counts)
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
+    except (AttributeError, KeyError, OSError, TypeError, ValueError) as error:
         raise DataError(
             f"{path} holds no instruction counts: {error!r}; signbit bench-train --count instructions --out makes one"
         ) from error

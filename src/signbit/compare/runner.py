@@ -15,6 +15,7 @@ from signal import SIGINT
 from typing import Protocol
 
 from signbit.compare.plan import folder_of
+from signbit.files import make_folder
 from signbit.training.config import RunConfig
 
 WORKER = (sys.executable, "-m", "signbit.compare.worker")
@@ -104,7 +105,7 @@ def _running() -> Iterator[list[_Job]]:
 def _start(config: RunConfig) -> _Job:
     folder = folder_of(config)
     log = folder.parent.parent / LOGS / f"{folder.name}.log"
-    log.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(log.parent)
     # More threads than cores in sum would make the processes wait for each other in circles.
     environment = {**os.environ, "OMP_NUM_THREADS": str(config.threads or 1)}
     with log.open("a") as file:

@@ -123,11 +123,12 @@ def verdict(pairs: Sequence[Pair]) -> str:
                 "nothing can be concluded about which setting is better."
             )
         return "No pair could be tested: their differences are the same at every seed."
+    differ = sum(pair.differ for pair in tested)
     text = (
-        f"{sum(pair.differ for pair in tested)} of {len(tested)} pairs differ in test accuracy at the "
+        f"{differ or 'None'} of {len(tested)} pairs differ in test accuracy at the "
         f"{100 * (1 - CONFIDENCE):.0f} % level (two-sided t-test paired over seeds, adjusted by Holm for "
-        f"{len(tested)} comparisons). The other pairs are not ranked. Only the seed of training varies: the test "
-        "images are the same in all runs."
+        f"{len(tested)} comparisons). {'The other pairs' if differ else 'They'} are not ranked. Only the seed of "
+        "training varies: the test images are the same in all runs."
     )
     if fewest < 5:
         text += f" With {fewest} seeds only large differences can show."

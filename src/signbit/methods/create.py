@@ -13,6 +13,7 @@ from signbit.methods.compose import resolve
 from signbit.models import MODELS, InputSize
 from signbit.optimizers import Composite, check_claims, parameters_by_role
 from signbit.options import refuse_mistyped, refuse_unknown
+from signbit.schedules import Schedule
 
 
 def create_model(
@@ -97,10 +98,35 @@ def create_optimizer(
                 f"it has rules for {', '.join(r.value for r in rules)}; make the model with the same method"
             )
         rule = rules[role]
+        _refuse_unlike(method, rule.options, overrides)
         options = rule.resolved(total_steps) | {
             name: value for name, value in overrides.items() if name in rule.options
         }
-        parts[role.value] = rule.build([parameter for _, parameter in named], **options)
+        try:
+            parts[role.value] = rule.build([parameter for _, parameter in named], **options)
+        except ConfigError:
+            raise
+        except ValueError as error:  # torch's optimizers have errors of their own
+            raise ConfigError(f"method {method!r}: {error}; got the settings {dict(overrides)!r}") from error
     optimizer = Composite(parts)
     check_claims(model, optimizer)
     return optimizer
+
+
+def _refuse_unlike(method: str, defaults: Mapping[str, object], given: Mapping[str, object]) -> None:
+    """ConfigError for the first given setting that is of another kind than its default."""
+    for name, value in given.items():
+        default = defaults.get(name)
+        if isinstance(default, tuple):
+            fits = isinstance(value, list | tuple) and len(value) == len(default) and all(map(_is_number, value))
+            kind = f"a list of {len(default)} numbers"
+        elif _is_number(default):
+            fits, kind = _is_number(value) or isinstance(value, Schedule), "a number"
+        else:  # names are checked by who knows which there are
+            continue
+        if not fits:
+            raise ConfigError(f"method {method!r}: {name} is {kind}, {default!r} by default; got {value!r}")
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)

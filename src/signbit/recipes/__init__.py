@@ -7,6 +7,7 @@ of ImageNet's 1,281,167, 50,000, 4 % fewer.
 
 from __future__ import annotations
 
+from itertools import takewhile
 from pathlib import Path
 
 from signbit.errors import UnknownNameError
@@ -28,5 +29,15 @@ def find(recipe: str) -> Path:
     if recipe.endswith((".yaml", ".yml")):
         return Path(recipe)
     if recipe not in names():
-        raise UnknownNameError("recipe", recipe, names())
+        raise UnknownNameError("recipe", recipe, names(), see="signbit list recipes")
     return FOLDER / f"{recipe}.yaml"
+
+
+def about(recipe: str) -> str:
+    """What a recipe says of itself in its first comment.
+
+    >>> about("digits/convnet-tiny-ste")
+    "What `signbit demo` trains: a plain binary network on scikit-learn's digits."
+    """
+    comment = takewhile(lambda line: line.startswith("#"), find(recipe).read_text().splitlines())
+    return " ".join(line.lstrip("# ") for line in comment)

@@ -19,6 +19,8 @@ from signbit.compare.statistics import Estimate
 
 WIDTH, HEIGHT = 4.6, 3.3
 MARKERS = "osD^vP*X"
+SPREAD, GOLDEN = 0.4, (math.sqrt(5) - 1) / 2
+"""Dots of one option are strewn over this part of its place, by multiples of the golden ratio: none hides another."""
 LOWEST_RATE = 1e-5
 """Sign flip rates below it, zero included, get the map's darkest colour."""
 
@@ -75,7 +77,7 @@ def curves(
 ) -> Figure:
     """Lines over a common axis, with their bands; ``span`` of the y axis, default: what the lines need.
 
-    ``whole`` puts ticks of the x axis at whole numbers only.
+    ``stepped`` lines take whole values. ``whole`` puts ticks of the x axis at whole numbers only.
     """
     figure, axes = _chart(f"{labels[1]} by {labels[0]}")
     for line in lines:
@@ -85,6 +87,8 @@ def curves(
         if line.low is not None and line.high is not None:
             axes.fill_between(line.x, line.low, line.high, color=style["color"], alpha=0.15, linewidth=0)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True) if whole else MaxNLocator(6))
+    if stepped:
+        axes.yaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set(xlabel=labels[0], ylabel=labels[1], ylim=span)
     _legend(axes, [line.name for line in lines])
     return figure
@@ -120,12 +124,25 @@ def bars(names: Sequence[str], values: Sequence[float | None], label: str) -> Fi
     return figure
 
 
+def history(numbers: Sequence[int], values: Sequence[float], labels: tuple[str, str]) -> Figure:
+    """One dot a value in the order of their numbers, and the highest so far as a line."""
+    figure, axes = _chart(f"{labels[1]} by {labels[0]}")
+    axes.plot(numbers, np.maximum.accumulate(values), color="C1", drawstyle="steps-post", label="best so far")
+    axes.scatter(numbers, values, s=28, color="C0", label=labels[0], zorder=3)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.set(xlabel=labels[0], ylabel=labels[1])
+    _legend(axes, ["best so far", labels[0]])
+    return figure
+
+
 def scatter(x: Sequence[float], y: Sequence[float], labels: tuple[str, str], *, log: bool = False,
             options: Sequence[str] = (), faint: Sequence[bool] = ()) -> Figure:  # fmt: skip
-    """One dot a value; ``options`` name places on the x axis, ``faint`` dots are hollow."""
+    """One dot a value; ``options`` name places on the x axis, around which dots spread; ``faint`` dots are hollow."""
     figure, axes = _chart(f"{labels[1]} against {labels[0]}")
     hollow = np.array(faint, dtype=bool) if faint else np.zeros(len(x), dtype=bool)
     across, up = np.asarray(x, float), np.asarray(y, float)
+    if options:
+        across = across + SPREAD * (np.arange(len(across)) * GOLDEN % 1 - 0.5)
     axes.scatter(across[hollow], up[hollow], s=28, edgecolors="C0", facecolors="none", alpha=0.5)
     axes.scatter(across[~hollow], up[~hollow], s=28, edgecolors="C0", facecolors="C0")
     _scale(axes.xaxis, log, options)
@@ -144,6 +161,7 @@ def contour(x: Sequence[float], y: Sequence[float], z: Sequence[float], labels: 
         triangles = Triangulation(plane[0], plane[1]).triangles
         axes.tricontourf(Triangulation(places[0], places[1], triangles), z, levels=12, cmap="viridis")
     dots = axes.scatter(places[0], places[1], c=z, cmap="viridis", s=26, edgecolors="k", linewidths=0.6)
+    axes.use_sticky_edges = False  # dots at the rim are whole
     for axis, is_log in zip((axes.xaxis, axes.yaxis), log, strict=True):
         if is_log:
             axis.set_major_locator(MaxNLocator(integer=True))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,7 +13,8 @@ from signbit.compare.reproduce import command_of
 from signbit.compare.settings import FLIPS, Comparison, Setting
 from signbit.compare.statistics import Estimate, verdict
 from signbit.report.charts import Line, against, bars, curves, heat_map, intervals, mean_line
-from signbit.report.comparison_table import HEADER, PAIR_HEADER, cells, environments, notes, pair_cells
+from signbit.report.comparison_table import PAIR_HEADER, environments, notes, overview, pair_cells
+from signbit.report.environments import environment_section
 from signbit.report.page import Page, Section
 
 ACCURACY = "test accuracy, %"
@@ -26,9 +26,9 @@ def comparison_page(comparison: Comparison, title: str) -> Page:
     seeds = sorted({seed for setting in settings for seed in setting.seeds})
     limit = "" if config.time_budget is None else "at most "
     images = "" if config.train_images is None else f" on {config.train_images:,} images"
+    header, rows = overview(comparison)
     sections = [
-        Section("Results", verdict(comparison.pairs), [_accuracy(settings)], HEADER,
-                [cells(comparison, setting) for setting in settings], notes=notes(comparison)),
+        Section("Results", verdict(comparison.pairs), [_accuracy(settings)], header, rows, notes=notes(comparison)),
         _cost(settings),
         _learning(settings),
         _flips(settings),
@@ -38,10 +38,7 @@ def comparison_page(comparison: Comparison, title: str) -> Page:
         _deployment(settings),
         _pairs(comparison),
         Section("Do it again", "One command a run.", code="\n".join(command_of(run) for run in comparison.runs)),
-        Section("Environment", code="\n\n".join(
-            f"{', '.join(names)}:\n{json.dumps(environment, indent=2)}"
-            for names, environment in environments(comparison)
-        )),
+        environment_section(environments(comparison)),
     ]  # fmt: skip
     return Page(
         title=title,

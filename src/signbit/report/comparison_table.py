@@ -13,17 +13,19 @@ from signbit.compare.records import InstructionCounts
 from signbit.compare.reproduce import command_of
 from signbit.compare.settings import Comparison, Setting
 from signbit.compare.statistics import Estimate, verdict
+from signbit.report.environments import Grouped, grouped
+from signbit.report.page import NOTHING
 
 HEADER = ("setting", "model", "seeds", "test, %", "validation, %", "best validation, %", "training loss",
           "wall min", "CPU min", "signs flipped, %", "bit operations", "of float's, %",
           "instructions/step")  # fmt: skip
 NOTES = (
     "Test and validation: accuracy of the network after the last epoch; the test images were evaluated once, after "
-    "training. Best validation: that of the best epoch. Training loss: mean over the first -> the last epoch. "
+    "training. Best validation: that of the best epoch. Training loss: mean over the first → the last epoch. "
     "Minutes are those of training, mean over seeds.",
     "More than one seed: mean ± half of the 95 % interval (Student's t over seeds).",
     "Signs flipped: share of the binary weights whose sign at the end of an epoch differs from the epoch before, in "
-    "the first -> the last epoch.",
+    "the first → the last epoch.",
     "Bit operations of training: products of a step by the bits of their operands, times the images seen; a count on "
     "paper, from which nothing is subtracted for frozen layers and resting weights (docstring of "
     "signbit.metrics.training_operations). The float twin's products count 32 x 32 each.",
@@ -81,8 +83,18 @@ def to_csv(comparison: Comparison) -> str:
     return text.getvalue()
 
 
-def cells(comparison: Comparison, setting: Setting) -> tuple[str, ...]:
-    """One row for people, in the order of ``HEADER``."""
+def overview(comparison: Comparison, method: str = "") -> tuple[list[str], list[list[str]]]:
+    """Header and one row a setting, for people; without the columns of which nothing is known.
+
+    ``method`` leaves the settings of all others out.
+    """
+    rows = [_cells(comparison, setting) for setting in comparison.settings if method in ("", setting.method)]
+    known = [column for column in range(len(HEADER)) if any(row[column] != NOTHING for row in rows)]
+    return [HEADER[i] for i in known], [[row[i] for i in known] for row in rows]
+
+
+def _cells(comparison: Comparison, setting: Setting) -> tuple[str, ...]:
+    """One row, in the order of ``HEADER``."""
     first, last = setting.flips(0), setting.flips(-1)
     loss = setting.logged("train_loss", 0), setting.logged("train_loss", -1)
     instructions = comparison.instructions(setting)
@@ -93,13 +105,13 @@ def cells(comparison: Comparison, setting: Setting) -> tuple[str, ...]:
         percent(setting.figure("test_accuracy")),
         percent(setting.figure("val_accuracy")),
         percent(setting.figure("best_val_accuracy")),
-        "-" if loss[0] is None or loss[1] is None else f"{loss[0]:.3f} -> {loss[1]:.3f}",
+        NOTHING if loss[0] is None or loss[1] is None else f"{loss[0]:.3f} → {loss[1]:.3f}",
         minutes(setting.figure("seconds")),
         minutes(setting.figure("cpu_seconds")),
-        "-" if first is None or last is None else f"{100 * first:.2f} -> {100 * last:.2f}",
+        NOTHING if first is None or last is None else f"{100 * first:.2f} → {100 * last:.2f}",
         f"{setting.cost.bit_operations:.3g}",
         f"{100 * setting.cost.of_float:.2f}",
-        "-" if instructions is None else f"{instructions:.4g}",
+        NOTHING if instructions is None else f"{instructions:.4g}",
     )
 
 
@@ -111,7 +123,7 @@ def markdown(comparison: Comparison, title: str, command: str) -> str:
     command : what wrote the document.
     """
     lines = [f"# {title}", "", f"Written by `{command}` from the records of the runs; not edited by hand.", ""]
-    lines += _markdown_table(HEADER, [cells(comparison, setting) for setting in comparison.settings])
+    lines += _markdown_table(*overview(comparison))
     lines += ["", *(f"* {note}" for note in notes(comparison)), "", "## Significance", "", verdict(comparison.pairs)]
     if any(pair.p is not None for pair in comparison.pairs):
         lines += ["", *_markdown_table(PAIR_HEADER, pair_cells(comparison))]
@@ -187,19 +199,13 @@ def _counted(counted: InstructionCounts) -> str:
     )
 
 
-def environments(comparison: Comparison) -> list[tuple[list[str], dict[str, Any]]]:
-    """Every environment that occurs, without the seed, and the runs that took place in it."""
-    found: list[tuple[list[str], dict[str, Any]]] = []
-    for setting in comparison.settings:
-        for run in setting.runs:
-            environment = {key: value for key, value in run.environment.items() if key != "seed"}
-            name = f"{setting.name} (seed {run.config.seed})"
-            same = [names for names, other in found if other == environment]
-            if same:
-                same[0].append(name)
-            else:
-                found.append(([name], environment))
-    return found
+def environments(comparison: Comparison) -> Grouped:
+    """Every environment that occurs, and the runs that took place in it."""
+    return grouped(
+        (f"{setting.name} (seed {run.config.seed})", run.environment)
+        for setting in comparison.settings
+        for run in setting.runs
+    )
 
 
 def percent(value: Estimate | None, sign: str = "") -> str:
@@ -209,7 +215,7 @@ def percent(value: Estimate | None, sign: str = "") -> str:
     ('50.00', '50.00 ± 1.23')
     """
     if value is None:
-        return "-"
+        return NOTHING
     interval = "" if value.half_width is None else f" ± {100 * value.half_width:.2f}"
     return f"{100 * value.mean:{sign}.2f}{interval}"
 
@@ -220,7 +226,7 @@ def minutes(value: Estimate | None) -> str:
     >>> minutes(Estimate(90.0, None, 1))
     '1.50'
     """
-    return "-" if value is None else f"{value.mean / 60:.{2 if value.mean < 6000 else 0}f}"
+    return NOTHING if value is None else f"{value.mean / 60:.{2 if value.mean < 6000 else 0}f}"
 
 
 def _markdown_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +19,10 @@ TEMPLATE = Path(__file__).with_name("page.html")
 CYCLE = ("#1f77b4", "#ff7f0e", "#2ca02c", "#d62728", "#9467bd", "#8c564b", "#e377c2", "#7f7f7f", "#bcbd22", "#17becf")
 THEME = {"#000000": "--ink", "#b0b0b0": "--line", **{colour: f"--c{i}" for i, colour in enumerate(CYCLE)}}
 """matplotlib's colour -> the page's, which knows a light and a dark value for each."""
+FIGURE = re.compile(r"[-+]?[\d,]+(\.\d+)?(e[-+]?\d+)?( (±|→) [\d.]+)?")
+"""A cell that holds a figure, also one with its interval, or the first and the last of a run."""
+NOTHING = "-"
+"""A cell of a figure that is not known."""
 
 
 @dataclass(frozen=True)
@@ -37,8 +42,9 @@ class Section:
         return [_svg(figure) for figure in self.figures]
 
     def numeric(self, column: int) -> bool:
-        """Whether every cell of a column is a number, so that it is aligned to the right."""
-        return all(isinstance(row[column], int | float) for row in self.rows)
+        """Whether every cell of a column is a figure or missing, so that it is aligned to the right."""
+        cells = [str(row[column]) for row in self.rows]
+        return all(cell == NOTHING or FIGURE.fullmatch(cell) for cell in cells) and set(cells) != {NOTHING}
 
 
 @dataclass(frozen=True)

@@ -11,12 +11,13 @@ from optuna import Study
 from optuna.importance import get_param_importances
 from optuna.trial import FrozenTrial, TrialState
 
-from signbit.report.charts import Line, bars, contour, curves, scatter
+from signbit.report.charts import Line, bars, contour, curves, history, scatter
+from signbit.report.environments import Grouped, environment_section, grouped
 from signbit.report.page import Page, Section
 from signbit.sweep.definition import StudyDefinition
 from signbit.sweep.ranges import Choice, Range
 from signbit.sweep.table import cells, header, ranking, trials_of, value_of
-from signbit.sweep.trial import COMMAND, HELD
+from signbit.sweep.trial import COMMAND, HELD, PLACE
 
 ACCURACY = "validation accuracy, %"
 BEST_CURVES = 8
@@ -48,6 +49,7 @@ def study_page(study: Study, definition: StudyDefinition, command: str) -> Page:
         Section("Do it again", "The study, and the run of its best trial.",
                 code="\n".join([command, *(t.user_attrs[COMMAND] for t in best[:1])])),
         Section("What was searched", code=yaml.safe_dump(definition.to_dict(), sort_keys=False)),
+        environment_section(_environments(trials)),
     ]  # fmt: skip
     return Page(
         title=f"Study {definition.name}",
@@ -69,14 +71,12 @@ def _results(study: Study, best: list[FrozenTrial]) -> Section | None:
     by_number = sorted(best, key=lambda trial: trial.number)
     numbers = [trial.number for trial in by_number]
     values = [100 * value_of(trial) for trial in by_number]
-    leader = [max(values[: i + 1]) for i in range(len(values))]
-    lines = [Line("best so far", 0, numbers, leader), Line("trial", 1, numbers, values)]
     return Section(
         "Results",
-        "Accuracy on the validation images after the last epoch, the ten best trials. The test images were not looked "
-        "at. The best of many trials is partly luck: its accuracy here is an optimistic estimate. Repeat it under "
-        "several seeds, signbit compare does so, before it is said to be better than another.",
-        [curves(lines, ("trial", ACCURACY))],
+        "Accuracy on the validation images after the last epoch; below, the ten best trials. The test images were not "
+        "looked at. The best of many trials is partly luck: its accuracy here is an optimistic estimate. Repeat it "
+        "under several seeds, signbit compare does so, before it is said to be better than another.",
+        [history(numbers, values, ("trial", ACCURACY))],
         header(study),
         [cells(study, trial) for trial in best[:10]],
     )
@@ -161,6 +161,12 @@ def _held(best: list[FrozenTrial]) -> Section | None:
         "weight simply takes the sign opposite to its r, and only the rates of the moments matter.",
         [scatter(x, y, ("weights held by the threshold, %", ACCURACY))],
     )
+
+
+def _environments(trials: list[FrozenTrial]) -> Grouped:
+    known = [trial for trial in trials if PLACE in trial.user_attrs]
+    groups = grouped((str(trial.number), trial.user_attrs[PLACE]) for trial in known)
+    return [([f"{len(numbers)} trials"], environment) for numbers, environment in groups]
 
 
 def _last(trial: FrozenTrial) -> float:

@@ -25,3 +25,10 @@ def find(study: str) -> Path:
     if study not in names():
         raise UnknownNameError("study", study, names())
     return FOLDER / f"{study}.yaml"
+
+
+def about(study: str) -> str:
+    """What a study says of itself."""
+    import yaml  # names() is there for those who have not installed it
+
+    return str(yaml.safe_load(find(study).read_text())["about"])

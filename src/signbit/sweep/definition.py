@@ -8,7 +8,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import yaml
 from optuna.trial import BaseTrial
 
 from signbit.errors import ConfigError
@@ -16,8 +15,7 @@ from signbit.options import refuse_unknown
 from signbit.recipes import find as find_recipe
 from signbit.sweep.ranges import Choice, Range, Template, filled, parse, parts
 from signbit.sweep.search import PRUNERS, SAMPLERS
-from signbit.training.config import RunConfig
-from signbit.training.yaml_file import parse_yaml
+from signbit.training.config import RunConfig, read_yaml
 
 NESTED = ("optimizer", "method_options", "model_options")
 """Settings made of settings: a parameter may name one of theirs, as in ``optimizer.tau``."""
@@ -99,14 +97,7 @@ class StudyDefinition:
         file beside the study's), ``settings`` (win over the recipe's), ``sampler``, ``pruner``, ``trials``, ``seed``
         and ``about``.
         """
-        try:
-            raw = parse_yaml(path.read_text())
-        except (OSError, UnicodeDecodeError) as error:
-            raise ConfigError(f"cannot read a study from {path}: {error}") from error
-        except yaml.YAMLError as error:
-            raise ConfigError(f"{path} is not valid YAML: {str(error).replace(chr(10), ' ')}") from error
-        if not isinstance(raw, dict):
-            raise ConfigError(f"{path} must hold 'name: value' lines; got {type(raw).__name__}")
+        raw = read_yaml(path)
         known = ("name", "recipe", "settings", "parameters", "sampler", "pruner", "trials", "seed", "about")
         refuse_unknown(f"study {path}", raw, known)
         recipe, own = raw.pop("recipe", None), raw.pop("settings", None) or {}

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TextIO
 
 from optuna.trial import FrozenTrial, TrialState
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import TaskID
 
+from signbit.compare.display import console_and_bars
 from signbit.sweep.trial import FAILURE
 from signbit.training.config import RunConfig
 
@@ -23,13 +22,10 @@ class Display:
     """
 
     def __init__(self, trials: int, done: int, stream: TextIO | None = None) -> None:
-        self._console = Console(file=stream or sys.stderr, highlight=False, soft_wrap=True)
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-        self._bars = Progress(*columns, console=self._console, disable=not self._console.is_terminal)
+        self._console, self._bars = console_and_bars(stream)
         self._all = self._bars.add_task("trials", total=trials, completed=done)
         self._trial: TaskID | None = None
         self._trials, self._done = trials, done
-        self._best: float | None = None
         self.current: int | None = None
         """Number of the trial that runs."""
 

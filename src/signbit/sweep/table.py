@@ -33,7 +33,7 @@ def value_of(trial: FrozenTrial) -> float:
 
 def header(study: Study) -> list[str]:
     """Names of the columns of :func:`cells`."""
-    return ["trial", "outcome", "minutes", *_names(study)]
+    return ["trial", "validation, %", "epochs", "minutes", *_names(study), "outcome"]
 
 
 def cells(study: Study, trial: FrozenTrial) -> list[str]:
@@ -41,7 +41,10 @@ def cells(study: Study, trial: FrozenTrial) -> list[str]:
     seconds = trial.user_attrs.get(SECONDS)
     told = {name: f"{value:.4g}" if isinstance(value, float) else str(value) for name, value in trial.params.items()}
     minutes = "-" if seconds is None else f"{seconds / 60:.1f}"
-    return [str(trial.number), outcome(trial), minutes, *(told.get(name, "-") for name in _names(study))]
+    epochs = sorted(trial.intermediate_values)
+    accuracy = f"{100 * trial.intermediate_values[epochs[-1]]:.2f}" if epochs else "-"
+    values = (told.get(name, "-") for name in _names(study))
+    return [str(trial.number), accuracy, str(len(epochs)), minutes, *values, _ended(trial)]
 
 
 def to_dict(study: Study) -> dict[str, Any]:
@@ -77,6 +80,12 @@ def to_csv(study: Study) -> str:
                          "val_accuracy": trial.value, "epochs": len(trial.intermediate_values),
                          **trial.params, **attributes})  # fmt: skip
     return text.getvalue()
+
+
+def _ended(trial: FrozenTrial) -> str:
+    """How a trial ended, beside its figures."""
+    named = {TrialState.COMPLETE: "to its end", TrialState.PRUNED: "given up"}
+    return named.get(trial.state) or outcome(trial)
 
 
 def _names(study: Study) -> list[str]:

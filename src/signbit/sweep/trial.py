@@ -20,9 +20,10 @@ from signbit.training.folder import ENVIRONMENT, METRICS, read_json
 TRIALS = "trials"
 OBJECTIVE = "val_accuracy"
 
-FOLDER, COMMAND, FAILURE, SECONDS, HELD = "folder", "command", "failure", "seconds", "held_by_threshold"
-"""What a trial's attributes say: where its run lies, how to repeat it, why it failed, how long it took, and the share
-of weights that the threshold held in its last epoch."""
+FOLDER, COMMAND, FAILURE, SECONDS = "folder", "command", "failure", "seconds"
+HELD, PLACE = "held_by_threshold", "environment"
+"""What a trial's attributes say: where its run lies, how to repeat it, why it failed, how long it took, the
+share of weights that the threshold held in its last epoch, and versions, commit and processor."""
 
 Seen = Callable[[RunConfig, int, float], None]
 """Is told the run, its 0-based epoch and the validation accuracy after it."""
@@ -80,6 +81,7 @@ def _run(trial: Trial, config: RunConfig, folder: Path, seen: Seen) -> float:
     watch.catch_up(rows)
     record = RunRecord(folder, read_config(folder), read_json(folder / ENVIRONMENT), {}, tuple(rows), {})
     trial.set_user_attr(COMMAND, command_of(record))
+    trial.set_user_attr(PLACE, dict(record.environment))
     trial.set_user_attr(SECONDS, round(sum(row["seconds"] for row in rows), 3))
     if HELD in rows[-1]:
         trial.set_user_attr(HELD, rows[-1][HELD])

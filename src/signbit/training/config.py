@@ -31,6 +31,8 @@ LEAST = {
     **dict.fromkeys(("train_images", "epochs", "batch_size", "threads", "devices", "nodes", "keep_checkpoints"), 1),
     "seed": 0,
 }
+GREATEST = {"seed": 2**32 - 1}
+"""What every generator of numbers takes."""
 
 
 @dataclass(frozen=True)
@@ -110,6 +112,9 @@ class RunConfig:
             value = getattr(self, key)
             if value is not None and value < least:
                 raise ConfigError(f"setting {key!r} must be at least {least}; got {value}")
+        for key, greatest in GREATEST.items():
+            if getattr(self, key) > greatest:
+                raise ConfigError(f"setting {key!r} must be at most {greatest}; got {getattr(self, key)}")
         for key in ("learning_rate", "time_budget"):
             value = getattr(self, key)
             if value is not None and not 0 < value < float("inf"):
@@ -166,19 +171,29 @@ class RunConfig:
     @staticmethod
     def from_yaml(path: str | Path) -> RunConfig:
         """Read a YAML file of settings."""
-        try:
-            raw = parse_yaml(Path(path).read_text())
-        except (OSError, UnicodeDecodeError) as error:
-            raise ConfigError(f"cannot read settings from {path}: {error}") from error
-        except yaml.YAMLError as error:
-            raise ConfigError(f"{path} is not valid YAML: {str(error).replace(chr(10), ' ')}") from error
-        if not isinstance(raw, dict):
-            raise ConfigError(f"{path} must hold 'name: value' lines; got {type(raw).__name__}")
-        return RunConfig.from_dict(raw)
+        return RunConfig.from_dict(read_yaml(Path(path)))
 
     def to_yaml(self, path: str | Path) -> None:
         """Write every setting to a YAML file."""
         write_bytes_atomically(path, yaml.safe_dump(self.to_dict(), sort_keys=False).encode())
+
+
+def read_yaml(path: Path) -> dict[Any, Any]:
+    """The mapping that a YAML file of somebody's making holds.
+
+    Errors: :class:`ConfigError`, in one line, for a file that cannot be read or holds something else.
+    """
+    try:
+        raw = parse_yaml(path.read_text())
+    except OSError as error:
+        raise ConfigError(f"cannot read settings from {path}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"cannot read settings from {path}: {error}") from error
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{path} is not valid YAML: {str(error).replace(chr(10), ' ')}") from error
+    if not isinstance(raw, dict):
+        raise ConfigError(f"{path} must hold 'name: value' lines; got {type(raw).__name__}")
+    return raw
 
 
 _NONE = type(None)
