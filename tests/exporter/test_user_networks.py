@@ -14,7 +14,7 @@ from torch.nn import functional as F
 
 import signbit
 from exporter.networks import assert_native_sums, assert_same_numbers, lived_in
-from exporter.user_networks import Dense, Functional
+from exporter.user_networks import Dense, Functional, Gated
 from signbit.errors import ExportError
 from signbit.exporter import lower_model
 from signbit.format import read
@@ -22,7 +22,9 @@ from signbit.runtime import Session, available_isas
 
 
 @pytest.mark.parametrize(
-    ("network", "size", "packed"), [(Dense, (3, 13, 12), 4), (Functional, (2, 18, 19), 2)], ids=["dense", "functional"]
+    ("network", "size", "packed"),
+    [(Dense, (3, 13, 12), 4), (Functional, (2, 18, 19), 2), (Gated, (3, 15, 14), 2)],
+    ids=["dense", "functional", "gated"],
 )
 def test_networks_of_users(network: type[nn.Module], size: tuple[int, int, int], packed: int, tmp_path: Path) -> None:
     torch.manual_seed(0)
