@@ -242,12 +242,12 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     nodes, constants = WORKING["scaled signs"]
     source, target = tmp_path / "model.onnx", tmp_path / "model.sbn"
     ModelWrapper(model(nodes, [1, 4, 5, 5], **constants)).transform(InferShapes()).save(str(source))
-    assert main(["import-onnx", str(source), "--out", str(target)]) == 0
+    assert main(["import", str(source), "--out", str(target)]) == 0
     assert "1 layer(s) packed, 0 float" in capsys.readouterr().out
     assert [n.op for n in read(target).nodes] == ["threshold", "binary_conv2d", "affine"]
     target.unlink()
     ModelWrapper(model([node("Softmax", "x")], [1, 4, 5, 5])).transform(InferShapes()).save(str(source))
-    assert main(["import-onnx", str(source), "--out", str(target)]) == 2
+    assert main(["import", str(source), "--out", str(target)]) == 2
     assert "leave it out" in capsys.readouterr().err
     assert not target.exists()
 
