@@ -133,7 +133,7 @@ std::unique_ptr<BlockOperation> make_float_conv(const Build& build);
 std::unique_ptr<PixelOperation> make_layer_norm(const Build& build);
 // affine, threshold, add, clamp, prelu, sigmoid, mul
 std::unique_ptr<PixelOperation> make_pointwise(const Build& build);
-std::unique_ptr<BlockOperation> make_pool(const Build& build);       // max, average
-std::unique_ptr<Operation> make_reshape(const Build& build);         // flatten, subsample, pad_channels
+std::unique_ptr<BlockOperation> make_pool(const Build& build);  // max, average
+std::unique_ptr<Operation> make_reshape(const Build& build);    // flatten, subsample, pad_channels
 
 }  // namespace sbn

@@ -112,7 +112,8 @@ void subtract_from(const std::int32_t* base, int shift, std::size_t n, std::int3
     for (; i < n; ++i) y[i] = base[i] - (y[i] << shift);
 }
 
-constexpr PointwiseKernel kKernel = {affine_f32, affine_i32, prelu, of_two<Sum>, of_two<Product>, clamp, maximum, subtract_from};
+constexpr PointwiseKernel kKernel = {affine_f32,      affine_i32, prelu,   of_two<Sum>,
+                                     of_two<Product>, clamp,      maximum, subtract_from};
 
 }  // namespace
 }  // namespace sbn
