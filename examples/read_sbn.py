@@ -16,20 +16,19 @@ from math import isnan, prod
 from pathlib import Path
 from typing import Any, NamedTuple
 
-RECORDS = ("<8s2IQ7I12s", "<2BH3II12s", "<H2B2II4I16i2fII16s", "<2B6s4I2Q8s")
-HEADER, VALUE, NODE, BLOB = map(struct.Struct, RECORDS)
+HEADER, VALUE, NODE, BLOB = map(struct.Struct, ("<8s2IQ7I12s", "<2BH3II12s", "<H2B2II4I16i2fII16s", "<2B6s4I2Q8s"))
 ALIGNMENT = 64
 MOST = 65536, 65535, 262144, 2**24  # values, nodes, blobs, bytes of strings
-DTYPES = {1: "f32", 2: "i32", 3: "bits"}
-ALPHABETS = {1: "{-1,+1}", 2: "{0,1}"}
+DTYPES, ALPHABETS = {1: "f32", 2: "i32", 3: "bits"}, {1: "{-1,+1}", 2: "{0,1}"}
 # code - 1: name, inputs, blobs at least and at most, attributes, scalars
 OPERATIONS = (
     ("conv2d", 1, 1, 2, 11, 0), ("binary_conv2d", 1, 1, 1, 12, 0), ("affine", 1, 2, 2, 0, 0),
     ("threshold", 1, 2, 2, 0, 0), ("max_pool2d", 1, 0, 0, 10, 0), ("avg_pool2d", 1, 0, 0, 11, 0),
     ("add", 2, 0, 0, 0, 0), ("clamp", 1, 0, 0, 0, 2), ("prelu", 1, 1, 1, 0, 0), ("flatten", 1, 0, 0, 0, 0),
     ("subsample", 1, 0, 0, 2, 0), ("pad_channels", 1, 0, 0, 2, 0), ("sigmoid", 1, 0, 0, 0, 0),
-    ("layer_norm", 1, 2, 2, 0, 1),
+    ("layer_norm", 1, 2, 2, 0, 1), ("mul", 2, 0, 0, 0, 0),
 )  # fmt: skip
+KNOWN = {1: 14, 2: 15}  # version of a file -> how many of these it has
 
 
 class FormatError(Exception):
@@ -77,7 +76,8 @@ class Reader:
         require(len(data) >= HEADER.size, len(data), f"the header takes {HEADER.size} bytes")
         _, version, checksum, file_bytes, *counts, first, last, metadata, reserved = HEADER.unpack_from(data)
         values, nodes, blobs, string_bytes = counts
-        require(version == 1, 8, f"this reader knows version 1, not {version}")
+        require(version in KNOWN, 8, f"this reader knows versions 1 and 2, not {version}")
+        self.operations = OPERATIONS[: KNOWN[version]]
         require(file_bytes == len(data), 16, f"file_bytes is {file_bytes}, the file has {len(data)}")
         found = zlib.crc32(data[16:], zlib.crc32(bytes(4), zlib.crc32(data[:12])))
         require(checksum == found, 12, f"the checksum is {found:08x}, the header says {checksum:08x}")
@@ -173,8 +173,8 @@ class Reader:
     def node(self, at: int) -> Node:
         code, input_count, used, *rest, name, note, reserved = NODE.unpack_from(self.data, at)
         inputs, output, slots, attributes, scalars = rest[:2], rest[2], rest[3:7], rest[7:23], rest[23:]
-        require(1 <= code <= len(OPERATIONS), at, f"there is no operation {code}")
-        operation, wanted, fewest, most, integers, floats = OPERATIONS[code - 1]
+        require(1 <= code <= len(self.operations), at, f"there is no operation {code}")
+        operation, wanted, fewest, most, integers, floats = self.operations[code - 1]
         require(input_count == wanted, at + 2, f"{operation} has {wanted} input(s), not {input_count}")
         require(not any(inputs[input_count:]), at + 4, "unused inputs are zero")
         require(max(*inputs, output) < len(self.values), at + 4, "inputs and output are values")

@@ -92,6 +92,8 @@ void pointwise(const char* name, const sbn::PointwiseKernel& kernel) {
         check("wrong prelu", [&](std::size_t i) { return x[i] >= 0.0f ? x[i] : scale[i % c] * x[i]; });
         kernel.add(x.data(), other.data(), n, y.data());
         check("wrong add", [&](std::size_t i) { return x[i] + other[i]; });
+        kernel.mul(x.data(), other.data(), n, y.data());
+        check("wrong mul", [&](std::size_t i) { return x[i] * other[i]; });
         kernel.clamp(x.data(), n, -1.0f, 0.5f, y.data());
         check("wrong clamp", [&](std::size_t i) { return std::min(std::max(x[i], -1.0f), 0.5f); });
         std::copy(other.begin(), other.end(), y.begin());

@@ -173,6 +173,7 @@ void pointwise(const sbn::PointwiseKernel& kernel, const Repeated* x, const Repe
         true, [&](auto* a, auto m, auto* b) { kernel.affine_i32(a, m, c, scale.data(), shift.data(), b); }, x, y);
     elementwise<float>(true, [&](auto* a, auto m, auto* b) { kernel.prelu(a, m, c, scale.data(), b); }, x, y);
     elementwise<float>(true, [&](auto* a, auto m, auto* b) { kernel.add(a, a, m * c, b); }, x, y);
+    elementwise<float>(true, [&](auto* a, auto m, auto* b) { kernel.mul(a, a, m * c, b); }, x, y);
     elementwise<float>(true, [&](auto* a, auto m, auto* b) { kernel.clamp(a, m * c, -1.5f, 2.0f, b); }, x, y);
     elementwise<float>(false, [&](auto* a, auto m, auto* b) { kernel.maximum(a, m * c, b); }, x, y);
 }

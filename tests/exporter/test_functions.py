@@ -13,6 +13,7 @@ from exporter.networks import assert_equal_networks
 from signbit.errors import ExportError
 from signbit.exporter import lower_model
 
+MATRIX = torch.linspace(-1, 1, 72 * 3).view(72, 3)
 PER_CHANNEL = torch.tensor([0.5, -2.0, 0.25]).view(3, 1, 1)
 
 
@@ -61,11 +62,40 @@ class Applied(nn.Module):
         lambda x: F.adaptive_avg_pool2d(x, 1).view(x.shape[0], -1),
         lambda x: F.adaptive_avg_pool2d(x, 1).reshape(-1, x.size(1)),
         lambda x: F.adaptive_avg_pool2d(x, 1).flatten(1) + 1,
+        lambda x: F.linear(x.flatten(1).relu_(), MATRIX.T).mul_(2),
+        lambda x: x[:, :2].relu_(),
+        lambda x: F.adaptive_avg_pool2d(x, 1).view(x.size(0), -1).sigmoid_().add_(1)[..., None, None] + 1,
+        lambda x: x * x,
+        lambda x: F.hardsigmoid(4 * x),
+        lambda x: F.hardswish(4 * x) - F.silu(x),
+        lambda x: F.silu(x).mul_(F.adaptive_avg_pool2d(x, 1)),
+        lambda x: torch.mul(x.mean((2, 3)), F.hardsigmoid(x.mean((2, 3)))),
+        lambda x: F.linear(x.flatten(1) * F.linear(x.mean((2, 3)), MATRIX).sigmoid(), MATRIX.T),
+        lambda x: F.avg_pool2d(x.mean((2, 3), keepdim=True).expand_as(x), 3, 2, 1),
     ],
 )
 def test_functions(function: Callable[[Tensor], Tensor]) -> None:
     images = torch.randn(3, 2, 4, 6, generator=torch.Generator().manual_seed(1))
     assert_equal_networks(Applied(function), images)
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda x, v: x * v.view(x.size(0), -1, 1, 1),
+        lambda x, v: v[..., None, None] * x,
+        lambda x, v: x.mul(v.unsqueeze(-1).unsqueeze(-1)),
+        lambda x, v: x * v.view(x.shape[0], x.shape[1], 1, 1).expand_as(x),
+        lambda x, v: v[:, :, None, None].expand(-1, -1, *x.shape[2:]) * x,
+        lambda x, v: torch.mul(x, v[:, :, None, None].repeat(1, 1, *x.shape[2:])),
+        lambda x, v: x * (v[:, :, None, None].expand(x.shape) + 0.0),
+    ],
+)
+def test_a_gate_is_one_number_a_channel_however_it_is_written(function: Callable[[Tensor, Tensor], Tensor]) -> None:
+    images = torch.randn(3, 2, 4, 6, generator=torch.Generator().manual_seed(1))
+    graph = assert_equal_networks(Applied(lambda x: function(x, torch.sigmoid(x.mean((2, 3))))), images)
+    (product,) = (node for node in graph.nodes if node.op == "mul")
+    assert [graph.values[index].shape for index in product.inputs] == [(4, 6, 3), (1, 1, 3)]
 
 
 @pytest.mark.parametrize(
@@ -91,7 +121,14 @@ def test_functions(function: Callable[[Tensor], Tensor]) -> None:
         (lambda x: x.flatten(1)[..., None, None], "ends in a flattened image"),
         (lambda x: x.mean((2, 3)).unsqueeze(1), r"unsqueeze makes \[N, 1, 3\] of \[N, 3\]"),
         (lambda x: F.linear(x, torch.ones(5, 6)), r"linear on an image cannot be exported; flatten it first"),
-        (lambda x: x * x, "multiplies two tensors"),
+        (lambda x: x / x.mean((2, 3), keepdim=True), "divides by a tensor"),
+        (lambda x: x * x[:, :, :1], r"mul: cannot be stored .* mul needs \(4, 6, 3\) or \(1, 1, 3\), not \(1, 6, 3\)"),
+        (lambda x: x * x.mean((2, 3))[:, :1, None, None], r"mul needs \(4, 6, 3\) or \(1, 1, 3\), not \(1, 1, 1\)"),
+        (lambda x: x.flatten(1) * x.flatten(1)[:, :1], "mul of a flattened image and a vector"),
+        (lambda x: x[:, :1].expand(-1, 3, -1, -1), r"expand of \[N, 1, 4, 6\] cannot .* only \[N, C, 1, 1\]"),
+        (lambda x: x.mean((2, 3), keepdim=True).repeat(1, 2, 1, 1), r"repeat of \[N, 3, 1, 1\] cannot be exported"),
+        (lambda x: x.mean((2, 3), keepdim=True).repeat(2, 1, 4, 6), r"repeat of \[N, 3, 1, 1\] cannot be exported"),
+        (lambda x: x**2, r"'pow' has no counterpart .* write x \* x"),
     ],
 )
 def test_what_functions_refuse(function: Callable[[Tensor], Tensor], message: str) -> None:

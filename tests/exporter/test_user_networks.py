@@ -14,7 +14,7 @@ from torch.nn import functional as F
 
 import signbit
 from exporter.networks import assert_native_sums, assert_same_numbers, lived_in
-from exporter.user_networks import Dense, Functional
+from exporter.user_networks import Dense, Functional, Gated
 from signbit.errors import ExportError
 from signbit.exporter import lower_model
 from signbit.format import read
@@ -22,7 +22,9 @@ from signbit.runtime import Session, available_isas
 
 
 @pytest.mark.parametrize(
-    ("network", "size", "packed"), [(Dense, (3, 13, 12), 4), (Functional, (2, 18, 19), 2)], ids=["dense", "functional"]
+    ("network", "size", "packed"),
+    [(Dense, (3, 13, 12), 4), (Functional, (2, 18, 19), 2), (Gated, (3, 15, 14), 2)],
+    ids=["dense", "functional", "gated"],
 )
 def test_networks_of_users(network: type[nn.Module], size: tuple[int, int, int], packed: int, tmp_path: Path) -> None:
     torch.manual_seed(0)
@@ -64,7 +66,9 @@ class Lines(nn.Module):
         (lambda x: F.pad(x, (1, 1), value=1.0), r"pad with 1.0 cannot be exported; .* BinaryConv2d\(pad_value=...\)"),
         (lambda x: F.pad(x, (1, -1)), r"pad by \[1, -1\] cannot be exported; pick a part by slicing"),
         (lambda x: torch.cat([x, x], 2), "along dimension 2; only channels can be joined"),
-        (lambda x: x[:, :2].relu_() + x[:, 2:], "writes into a part of a tensor"),
+        (lambda x: x[:, :2].relu_() + x[:, 2:], "writes into a tensor that is read again under another name"),
+        (lambda x: (x.flatten(1).relu_()[:, :4, None, None] + x), "writes into a tensor that is read again"),
+        (lambda x: F.dropout(x, training=False).relu_().mean((2, 3)) + x.view(-1, 4, 16)[..., 0], "is read again"),
         (lambda x: x.double(), "gives float64; the file computes in float32"),
         (lambda x: F.batch_norm(x, None, None, training=True), "without running statistics depends on the batch"),
         (lambda x: F.dropout(x, 0.5), "drops numbers at random in evaluation"),

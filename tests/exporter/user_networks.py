@@ -56,6 +56,46 @@ class Dense(nn.Module):
         return self.out(torch.cat([z, y], 1))
 
 
+class Excite(nn.Module):
+    """Squeeze and excite as most networks have it."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.pool = nn.AdaptiveAvgPool2d(1)
+        self.fc = nn.Sequential(
+            nn.Linear(channels, 4), nn.ReLU(inplace=True), nn.Linear(4, channels, bias=False), nn.Sigmoid()
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        b, c, _, _ = x.size()
+        y = self.pool(x).view(b, c)
+        return x * self.fc(y).view(b, c, 1, 1).expand_as(x)
+
+
+class Gated(nn.Module):
+    """Binary blocks whose outputs are scaled by gates: from themselves, from what the block reads, from every pixel."""
+
+    def __init__(self, channels: int = 16) -> None:
+        super().__init__()
+        self.stem = nn.Sequential(nn.Conv2d(3, channels, 3, stride=2, bias=False), nn.BatchNorm2d(channels))
+        self.conv1, self.norm1 = sign_conv(channels, channels, 3, padding=1), nn.BatchNorm2d(channels)
+        self.excite = Excite(channels)
+        self.gate = nn.Sequential(nn.Conv2d(channels, 3, 1), nn.PReLU(), nn.Conv2d(3, channels, 1), nn.Hardsigmoid())
+        self.conv2, self.norm2 = sign_conv(channels, channels, 3, padding=1), nn.BatchNorm2d(channels)
+        self.attention, self.act = nn.Conv2d(channels, channels, 1), nn.Hardswish()
+        self.fc = nn.Linear(channels, 5)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.stem(x)
+        x = x + self.excite(self.norm1(self.conv1(x)))
+        g = self.gate(F.adaptive_avg_pool2d(x, 1))
+        y = self.norm2(self.conv2(x))
+        y *= g
+        x = self.act(x + y)
+        x = x * torch.sigmoid(self.attention(x))
+        return self.fc(F.silu(x.mean((2, 3))))
+
+
 class Functional(nn.Module):
     """Weights without modules, a loop over parts that are skipped by size, views of several kinds."""
 

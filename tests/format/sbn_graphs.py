@@ -19,7 +19,7 @@ def bits(rng: np.random.Generator, *shape: int) -> Bits:
 
 
 def every_operation() -> Graph:
-    """Nodes 0 .. 13 are the operations in the order of ``NODES``; value i + 1 is the output of node i."""
+    """Nodes 0 .. 14 are the operations in the order of ``NODES``; value i + 1 is the output of node i."""
     rng = np.random.default_rng(0)
     b = GraphBuilder()
     x = b.input((6, 6, 4), name="image")
@@ -40,7 +40,8 @@ def every_operation() -> Graph:
     x = b.node("max_pool2d", x, attributes={"kernel_h": 2, "kernel_w": 2})
     x = b.node("prelu", x, blobs={"slope": floats(rng, 13)})
     x = b.node("layer_norm", x, scalars={"eps": 1e-3}, blobs={"scale": floats(rng, 13), "shift": floats(rng, 13)})
-    x = b.node("sigmoid", x)
+    gate = b.node("sigmoid", x)
+    x = b.node("mul", x, gate)
     x = b.node("flatten", x)
     return b.graph(x, {"labels": ["kočka", "pes"], "input": {"mean": [0.5] * 4, "std": [0.25] * 4}})
 
@@ -64,7 +65,7 @@ def wide_graph() -> Graph:
 NODES = (
     "conv2d", "threshold", "binary_conv2d", "affine", "clamp", "subsample",
     "pad_channels", "add", "avg_pool2d", "max_pool2d", "prelu",
-    "layer_norm", "sigmoid", "flatten",
+    "layer_norm", "sigmoid", "mul", "flatten",
 )  # fmt: skip
 
 
@@ -136,7 +137,7 @@ def add_random_node(b: GraphBuilder, rng: np.random.Generator, x: int, op: str) 
         return None
     elif op == "avg_pool2d":
         attributes = {**window(rng, height, width, pool=True), "count_include_pad": int(rng.integers(2))}
-    elif op == "add":
+    elif op in ("add", "mul"):
         pool = {"kernel_h": height, "kernel_w": width}
         inputs = (x, x) if rng.integers(2) else (x, b.node("avg_pool2d", x, attributes=pool))
     elif op == "layer_norm":

@@ -16,7 +16,7 @@ from signbit.errors import FormatError
 from signbit.format import Bits, Graph, GraphBuilder, read_bytes, write_bytes
 
 GOOD = write_bytes(every_operation())
-VALUES, NODE_COUNT, BLOBS = 15, 14, struct.unpack_from("<I", GOOD, 32)[0]
+VALUES, NODE_COUNT, BLOBS = 16, 15, struct.unpack_from("<I", GOOD, 32)[0]
 VALUES_AT = 64
 NODES_AT = VALUES_AT + 32 * VALUES
 BLOBS_AT = NODES_AT + 128 * NODE_COUNT
@@ -77,7 +77,7 @@ NAN = float("nan")
 
 
 def header_rules() -> Iterator[Break]:
-    yield Break(8, U32, 2, "version 2")
+    yield Break(8, U32, 3, "version 3")
     yield Break(8, U32, 0, "version 0")
     yield Break(16, U64, len(GOOD) + 1, "should have")
     yield Break(16, U64, 2**64 - 1, "should have")
@@ -91,8 +91,8 @@ def header_rules() -> Iterator[Break]:
     yield Break(28, U32, 65535, "ends before")
     yield Break(32, U32, 262144, "ends before")
     yield Break(36, U32, 2**24, "ends before")
-    yield Break(40, U32, VALUES, "not one of the 15 values")
-    yield Break(44, U32, VALUES, "not one of the 15 values")
+    yield Break(40, U32, VALUES, "not one of the 16 values")
+    yield Break(44, U32, VALUES, "not one of the 16 values")
     yield Break(40, U32, 2, "must be f32")
     yield Break(44, U32, 2, "must be f32")
     yield Break(44, U32, 3, "must be f32")
@@ -125,13 +125,15 @@ def value_rules() -> Iterator[Break]:
     yield Break(value(1, 16), U32, STRINGS_END - STRINGS_AT, "outside the strings")
     yield Break(value(0, 16), U32, 2, "not the start")
     for byte in range(20, 32):
-        yield Break(value(14, byte), U8, 1, "reserved")
+        yield Break(value(15, byte), U8, 1, "reserved")
 
 
 def node_rules() -> Iterator[Break]:
     yield Break(node("add", 0), U16, 0, "unknown operation 0")
-    yield Break(node("add", 0), U16, 15, "unknown operation 15")
+    yield Break(node("add", 0), U16, 16, "unknown operation 16; version 2 has 1 .. 15")
+    yield Break(8, U32, 1, "unknown operation 15; version 1 has 1 .. 14", named=node("mul", 0))
     yield Break(node("add", 2), U8, 1, "has 2 input")
+    yield Break(node("mul", 2), U8, 1, "has 2 input")
     yield Break(node("flatten", 2), U8, 2, "has 1 input")
     yield Break(node("flatten", 2), U8, 0, "has 1 input")
     yield Break(node("affine", 3), U8, 1, "uses 2 .. 2 blob slots")
@@ -142,13 +144,13 @@ def node_rules() -> Iterator[Break]:
     yield Break(node("conv2d", 24), U32, 1, "blob slot 2")
     yield Break(node("conv2d", 20), U32, BLOBS + 1, "does not exist")
     yield Break(node("conv2d", 20), U32, 2**32 - 1, "does not exist")
-    yield Break(node("flatten", 4), U32, VALUES, "not one of the 15 values")
-    yield Break(node("flatten", 4), U32, 2**32 - 1, "not one of the 15 values")
-    yield Break(node("flatten", 4), U32, 14, "isn't computed by an earlier node")
+    yield Break(node("flatten", 4), U32, VALUES, "not one of the 16 values")
+    yield Break(node("flatten", 4), U32, 2**32 - 1, "not one of the 16 values")
+    yield Break(node("flatten", 4), U32, 15, "isn't computed by an earlier node")
     yield Break(node("conv2d", 4), U32, 7, "isn't computed by an earlier node")
     yield Break(node("flatten", 8), U32, 1, "not used")
     yield Break(node("add", 8), U32, 14, "isn't computed by an earlier node")
-    yield Break(node("flatten", 12), U32, VALUES, "not one of the 15 values")
+    yield Break(node("flatten", 12), U32, VALUES, "not one of the 16 values")
     yield Break(node("flatten", 12), U32, 0, "already has its content")
     yield Break(node("flatten", 12), U32, 13, "already has its content")
     for slot in range(16):
@@ -219,6 +221,9 @@ def operation_rules() -> Iterator[Break]:
     yield Break(node("binary_conv2d", 4), U32, 1, "reads bits, not f32")
     yield Break(node("clamp", 4), U32, 2, "reads f32, not bits")
     yield Break(node("clamp", 4), U32, 3, "reads f32, not i32")
+    yield Break(node("mul", 4), U32, 2, "reads f32, not bits")
+    yield Break(node("mul", 8), U32, 3, "reads f32, not i32")
+    yield Break(node("mul", 8), U32, 0, r"mul needs \(\d+, \d+, 13\) or \(1, 1, 13\), not")
     yield Break(node("add", 8), U32, 1, r"add needs \(\d+, \d+, 13\) or \(1, 1, 13\), not")
     yield Break(node("affine", 4), U32, 2, "reads f32 or i32")
     yield Break(node("layer_norm", 4), U32, 3, "reads f32, not i32")
@@ -307,7 +312,7 @@ def test_a_value_that_nothing_computes() -> None:
     struct.pack_into(U64, data, 16, len(data))
     with pytest.raises(FormatError, match="no node computes") as caught:
         read_bytes(repaired(data))
-    assert caught.value.offset == value(14, 0)
+    assert caught.value.offset == value(15, 0)
 
 
 def test_the_accumulator_bound() -> None:

@@ -74,9 +74,9 @@ def test_the_header_by_hand() -> None:
     magic, version, checksum, size, values, nodes, blobs, strings, first, last, metadata = struct.unpack_from(
         "<8sIIQIIIIIII", data
     )
-    assert (magic, version, size) == (b"\x89SBN\r\n\x1a\n", 1, len(data))
+    assert (magic, version, size) == (b"\x89SBN\r\n\x1a\n", 2, len(data))
     assert checksum == zlib.crc32(data[:12] + bytes(4) + data[16:])
-    assert (values, nodes, first, last) == (15, 14, 0, 14)
+    assert (values, nodes, first, last) == (16, 15, 0, 15)
     text = data[64 + 32 * values + 128 * nodes + 48 * blobs :][:strings]
     assert text[metadata:].split(b"\0")[0] == (
         b'{"input":{"mean":[0.5,0.5,0.5,0.5],"std":[0.25,0.25,0.25,0.25]},"labels":["ko\\u010dka","pes"]}'

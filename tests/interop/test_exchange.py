@@ -10,10 +10,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
+from exporter.networks import lived_in
+from exporter.user_networks import Gated
 from sbn_graphs import every_operation, random_input
 
 from signbit.cli import main
 from signbit.errors import ConfigError, ExportError
+from signbit.exporter import lower_model
 from signbit.format import write
 from signbit.interop import FILE_TYPES, exchange
 from signbit.runtime import reference
@@ -46,6 +50,16 @@ def test_a_file_of_another_engine(kind: str, tmp_path: Path, capsys: pytest.Capt
     image = random_input(graph, 3, count=1)
     found = FILE_TYPES[kind].target.run(target)(image)
     np.testing.assert_allclose(found, reference.run(graph, image)[:, :, 0, 0], rtol=1e-4, atol=1e-5)
+
+
+def test_a_network_with_gates(kind: str, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    images = torch.randn(4, 3, 15, 14)
+    graph = lower_model(lived_in(Gated(), images), images)
+    assert sum(node.op == "mul" for node in graph.nodes) == 5
+    report = exchange(graph, tmp_path / f"model{FILE_TYPES[kind].target.suffix}", kind, images.numpy())
+    assert report.argmax_agreement == 1.0
+    assert report.max_abs_diff < 1e-4
 
 
 def test_wrong_suffix(kind: str, tmp_path: Path) -> None:

@@ -139,6 +139,14 @@ WORKING: dict[str, tuple[list[Any], dict[str, Any]]] = {
          node("Reshape", "u", "n", out="v"), node("Sigmoid", "v")],
         {"a": np.array([2, 3]), "n": np.array([0, 4])},
     ),
+    "square": ([node("Mul", "x", "x")], {}),
+    "gate": (
+        [node("GlobalAveragePool", "x", out="m"), node("HardSigmoid", "m", out="h", alpha=0.25),
+         node("Mul", "h", "x", out="g"), node("Sigmoid", "g", out="s"), node("Mul", "g", "s")],
+        {},
+    ),
+    "gated signs": ([SIGNS, node("Relu", "x", out="r"), node("Mul", "b", "r")], {"one": 0.5}),
+    "hard swish": ([node("HardSwish", "x")], {}),
     "old slope": ([node("PRelu", "x", "r")], {"r": ROW}),
 }  # fmt: skip
 
@@ -146,7 +154,7 @@ WORKING: dict[str, tuple[list[Any], dict[str, Any]]] = {
 @pytest.mark.parametrize("case", WORKING)
 def test_against_the_qonnx_package(case: str, tmp_path: Path) -> None:
     nodes, constants = WORKING[case]
-    proto = model(nodes, [1, 4, 5, 5], opset=10 if case == "old clip" else 13, **constants)
+    proto = model(nodes, [1, 4, 5, 5], opset={"old clip": 10, "hard swish": 14}.get(case, 13), **constants)
     path = tmp_path / "model.onnx"
     ModelWrapper(proto).transform(InferShapes()).save(str(path))
     images = np.random.default_rng(1).standard_normal((3, 4, 5, 5)).astype(np.float32)
@@ -179,7 +187,12 @@ REFUSED: dict[str, tuple[list[Any], dict[str, Any], str]] = {
     ),
     "scales": ([SIGNS], {"one": np.ones((4, 1, 1))}, r"the_BipolarQuant \(BipolarQuant\): has 4 scales"),
     "negative scale": ([SIGNS], {"one": -1.0}, r"has the scale -1; a scale must be positive"),
-    "product": ([node("Mul", "x", "x")], {}, r"the_Mul \(Mul\): combines two tensors"),
+    "quotient": ([node("Div", "x", "x")], {}, r"the_Div \(Div\): divides two tensors"),
+    "product": (
+        [node("MaxPool", "x", out="p", kernel_shape=[2, 2]), node("Mul", "p", "x")],
+        {},
+        r"the_Mul \(Mul\): reads \['N', 4, 5, 5\] and \['N', 4, 4, 4\]; two equal shapes",
+    ),
     "place": ([node("Add", "x", "r")], {"r": np.ones((5, 5))}, r"constant of shape \[5, 5\] meets \['N', 4, 5, 5\]"),
     "weights": ([node("Conv", "x", "x")], {}, r"the_Conv \(Conv\): input 1 depends on the image"),
     "nan": ([node("Conv", "x", "w")], {"w": FLOATS * np.nan}, r"the_Conv \(Conv\): input 1 holds NaN"),
@@ -229,12 +242,12 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     nodes, constants = WORKING["scaled signs"]
     source, target = tmp_path / "model.onnx", tmp_path / "model.sbn"
     ModelWrapper(model(nodes, [1, 4, 5, 5], **constants)).transform(InferShapes()).save(str(source))
-    assert main(["import-onnx", str(source), "--out", str(target)]) == 0
+    assert main(["import", str(source), "--out", str(target)]) == 0
     assert "1 layer(s) packed, 0 float" in capsys.readouterr().out
     assert [n.op for n in read(target).nodes] == ["threshold", "binary_conv2d", "affine"]
     target.unlink()
     ModelWrapper(model([node("Softmax", "x")], [1, 4, 5, 5])).transform(InferShapes()).save(str(source))
-    assert main(["import-onnx", str(source), "--out", str(target)]) == 2
+    assert main(["import", str(source), "--out", str(target)]) == 2
     assert "leave it out" in capsys.readouterr().err
     assert not target.exists()
 

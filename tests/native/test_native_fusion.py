@@ -36,11 +36,14 @@ def random_graph(rng: np.random.Generator, channels: int, steps: int) -> Graph:
     values = [builder.input((HEIGHT, WIDTH, channels))]
     for _ in range(steps):
         x = values[-1] if rng.random() < 0.6 else int(rng.choice(values))
-        kind = rng.choice(["conv", "conv", "add", "add", "affine", "clamp", "prelu", "pool", "vector"])
+        kind = rng.choice(["conv", "conv", "add", "add", "mul", "affine", "clamp", "prelu", "pool", "vector"])
         if kind == "conv":
             y = affine(builder, rng, binary_convolution(builder, rng, x))
         elif kind == "add":
             y = builder.node("add", x, int(rng.choice(values)))
+        elif kind == "mul":  # and no number grows without end
+            y = builder.node("mul", x, int(rng.choice(values)))
+            y = builder.node("clamp", y, scalars={"low": -4.0, "high": 4.0})
         elif kind == "affine":
             y = affine(builder, rng, x)
         elif kind == "clamp":
@@ -51,7 +54,8 @@ def random_graph(rng: np.random.Generator, channels: int, steps: int) -> Graph:
             y = builder.node("max_pool2d", x, attributes={"kernel_h": 3, "kernel_w": 3, **PADS})
         else:
             window = {"kernel_h": HEIGHT, "kernel_w": WIDTH}
-            y = builder.node("add", x, builder.node("max_pool2d", int(rng.choice(values)), attributes=window))
+            vector = builder.node("max_pool2d", int(rng.choice(values)), attributes=window)
+            y = builder.node(str(rng.choice(["add", "mul"])), x, vector)
         values.append(y)
     return builder.graph(values[-1])
 
@@ -100,6 +104,25 @@ def test_the_end_of_a_residual_block_is_one_step(late: str | None, step: str) ->
         steps = [op for _, op, *_ in program.profile(images)]
         assert sum(found.startswith(step) for found in steps) == 2
         assert sorted("+".join(steps).split("+")) == sorted(node.op for node in graph.nodes)
+
+
+def test_a_gate_made_from_what_the_block_reads_is_part_of_its_step() -> None:
+    rng = np.random.default_rng(2)
+    builder = GraphBuilder()
+    x = builder.input((HEIGHT, WIDTH, 16))
+    branch = affine(builder, rng, binary_convolution(builder, rng, x))
+    mean = builder.node("avg_pool2d", x, attributes={"kernel_h": HEIGHT, "kernel_w": WIDTH})
+    gate = builder.node("clamp", mean, scalars={"low": 0.0, "high": 1.0})
+    y = builder.node("add", builder.node("mul", branch, gate), x)
+    graph = builder.graph(y)
+    images = floats(rng, 3, 16, HEIGHT, WIDTH)
+    results = []
+    for program in programs(graph):
+        assert "binary_conv2d+affine+mul+add" in [op for _, op, *_ in program.profile(images)]
+        results.append(program.run(images))
+    np.testing.assert_allclose(results[0], reference.run(graph, images), rtol=1e-5, atol=1e-5)
+    for result in results:
+        np.testing.assert_array_equal(result, results[0])
 
 
 def test_what_only_the_next_node_reads_takes_no_memory() -> None:

@@ -59,7 +59,7 @@ def every_operation() -> Graph:
     x = builder.node("layer_norm", x, scalars={"eps": 1e-3}, blobs={"scale": floats(6), "shift": floats(6)})
     height, width, _ = builder.value(x).shape
     mean = builder.node("avg_pool2d", x, attributes={"kernel_h": height, "kernel_w": width})
-    x = builder.node("add", x, builder.node("sigmoid", mean))
+    x = builder.node("mul", x, builder.node("sigmoid", mean))
     x = builder.node("subsample", x, attributes={"stride_h": 2, "stride_w": 1})
     x = builder.node("pad_channels", x, attributes={"before": 1, "after": 2})
     x = builder.node("flatten", x)

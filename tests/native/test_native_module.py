@@ -110,8 +110,8 @@ def test_wrong_input_is_a_shape_error(x: np.ndarray) -> None:
 
 def test_format_errors_carry_the_offset() -> None:
     data = bytearray(network())
-    data[8] = 2
-    with pytest.raises(errors.FormatError, match=r"version 1, got 2 \(at byte offset 8\)") as error:
+    data[8] = 3
+    with pytest.raises(errors.FormatError, match=r"versions 1 and 2, got 3 \(at byte offset 8\)") as error:
         _native.Program(bytes(data))
     assert error.value.offset == 8
 

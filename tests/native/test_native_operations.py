@@ -118,6 +118,8 @@ def test_elementwise_and_moving_operations(seed: int) -> None:
     x = builder.node("add", x, x)
     x = builder.node("prelu", x, blobs={"slope": floats(rng, channels)})
     x = builder.node("add", first, x)
+    x = builder.node("mul", x, x)
+    x = builder.node("mul", first, x)
     small = builder.node("subsample", x, attributes={"stride_h": 2, "stride_w": 3})
     y = builder.node("pad_channels", small, attributes={"before": 2, "after": 1})
     assert builder.value(unread).dtype is DType.F32
@@ -182,8 +184,9 @@ def test_any_batch_size(count: int) -> None:
 
 
 @pytest.mark.parametrize("seed", range(8))
-def test_one_number_for_a_whole_channel(seed: int) -> None:
-    """The side path of self-distribution: image by image, and never in the memory of the smaller operand."""
+@pytest.mark.parametrize("op", ["add", "mul"])
+def test_one_number_for_a_whole_channel(op: str, seed: int) -> None:
+    """Self-distribution, squeeze and excite: image by image, and never in the memory of the smaller operand."""
     rng, height, width, channels = shapes(seed)
     hidden = int(rng.choice((1, 4)))
     builder = GraphBuilder()
@@ -193,7 +196,7 @@ def test_one_number_for_a_whole_channel(seed: int) -> None:
     x = builder.node("clamp", x, scalars={"low": 0.0, "high": np.inf})
     x = builder.node("conv2d", x, blobs={"weight": floats(rng, channels, 1, 1, hidden)})
     beta = builder.node("sigmoid", x)
-    alive = builder.node("add", first, beta)  # beta dies here, first does not
+    alive = builder.node(op, first, beta)  # beta dies here, first does not
     bits = binarize(builder, alive, Alphabet.PM1)
     branch = as_floats(builder, bits)
     check(builder.graph(builder.node("add", branch, first)), floats(rng, 3, channels, height, width), exact=False)
@@ -201,19 +204,22 @@ def test_one_number_for_a_whole_channel(seed: int) -> None:
 
 @pytest.mark.parametrize("channels", [1, 4, 16, 65])
 @pytest.mark.parametrize("extent", [(1, 1), (1, 2), (5, 3)])
-def test_adding_a_vector_is_exact(channels: int, extent: tuple[int, int]) -> None:
-    """Only the vector dies in the first sum; small ones take as many bytes once rounded up to whole cache lines."""
+@pytest.mark.parametrize(("op", "operator"), [("add", np.add), ("mul", np.multiply)])
+def test_a_vector_meets_every_pixel_exactly(
+    op: str, operator: np.ufunc, channels: int, extent: tuple[int, int]
+) -> None:
+    """Only the vector dies in the first step; small ones take as many bytes once rounded up to whole cache lines."""
     rng = np.random.default_rng(channels)
     builder = GraphBuilder()
     first = builder.input((*extent, channels))
     window = {"kernel_h": extent[0], "kernel_w": extent[1]}
     vector = builder.node("max_pool2d", first, attributes=window)
     x = builder.node("clamp", first, scalars={"low": -1.0, "high": 1.0})
-    graph = builder.graph(builder.node("add", builder.node("add", x, vector), x))
+    graph = builder.graph(builder.node(op, builder.node(op, x, vector), x))
     images = floats(rng, 5, channels, *extent)
     check(graph, images, exact=True)
     clipped = images.clip(-1, 1)
-    expected = clipped + images.max(axis=(2, 3), keepdims=True) + clipped
+    expected = operator(operator(clipped, images.max(axis=(2, 3), keepdims=True)), clipped)
     np.testing.assert_array_equal(reference.run(graph, images), expected)
 
 
@@ -266,13 +272,14 @@ def test_a_whole_number_equal_to_the_mean_is_exactly_shift(channels: int) -> Non
 
 
 def test_every_tier_gives_the_same_bits() -> None:
-    """sigmoid, layer_norm and the sums with them are compiled once."""
+    """sigmoid, layer_norm, and what they are added to and multiplied with."""
     rng = np.random.default_rng(4)
     builder = GraphBuilder()
     x = builder.input((5, 7, 65))
     x = builder.node("layer_norm", x, scalars={"eps": 1e-3}, blobs={"scale": floats(rng, 65), "shift": floats(rng, 65)})
     mean = builder.node("avg_pool2d", x, attributes={"kernel_h": 5, "kernel_w": 7})
-    graph = builder.graph(builder.node("add", x, builder.node("sigmoid", mean)))
+    x = builder.node("add", x, builder.node("sigmoid", mean))
+    graph = builder.graph(builder.node("mul", x, builder.node("sigmoid", x)))
     images = floats(rng, 3, 65, 5, 7)
     first, *others = [program.run(images) for program in programs(graph)]
     for other in others:

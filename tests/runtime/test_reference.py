@@ -73,9 +73,10 @@ def element(graph: Graph, node: Node, a: Any, inputs: list[Array], index: tuple[
         one = seen >= threshold if node.blobs["rising"].unpack()[c] else seen <= threshold
         alphabet = graph.values[node.output].alphabet
         return 1.0 if one else {Alphabet.PM1: -1.0, Alphabet.ZERO_ONE: 0.0}[alphabet]
-    if node.op == "add":
-        added = inputs[1]
-        return seen + float(added[n, h, w, c] if added.shape == x.shape else added[n, 0, 0, c])
+    if node.op in ("add", "mul"):
+        second = inputs[1]
+        other = float(second[n, h, w, c] if second.shape == x.shape else second[n, 0, 0, c])
+        return seen + other if node.op == "add" else seen * other
     if node.op == "clamp":
         return min(max(seen, float(np.float32(node.scalars["low"]))), float(np.float32(node.scalars["high"])))
     if node.op == "sigmoid":

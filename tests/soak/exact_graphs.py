@@ -100,13 +100,16 @@ class ExactGraph:
             if taps & (taps - 1) or grid.bound * taps / grid.quantum >= EXACT:
                 return None
             grid = Grid(grid.quantum / taps, grid.bound)
-        elif op == "add":
+        elif op in ("add", "mul"):
             shapes = (value.shape, (1, 1, channels))
             known = [(v, self.builder.value(v)) for v in self.grids]
             others = [v for v, other in known if other.dtype is DType.F32 and other.shape in shapes]
             inputs = (x, self._any(others))
             other = self.grids[inputs[1]]
-            grid = Grid(min(grid.quantum, other.quantum), grid.bound + other.bound)
+            if op == "add":
+                grid = Grid(min(grid.quantum, other.quantum), grid.bound + other.bound)
+            else:
+                grid = Grid(grid.quantum * other.quantum, grid.bound * other.bound)
         elif op == "clamp":
             low = grid.quantum * self._any((-8, -1, 0))
             high = float(np.inf) if self.rng.integers(2) else low + 8 * grid.quantum

@@ -158,6 +158,19 @@ def error_of(capsys: pytest.CaptureFixture[str], argv: list[str]) -> str:
     return message
 
 
+def test_the_kind_of_file_decides_what_is_needed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    weights, model, out = (str(tmp_path / name) for name in ("weights.pt", "model.onnx", "out"))
+    message = error_of(capsys, ["import", weights, "--model", "resnet20", "--out", out])
+    assert (
+        "weights.pt is taken for a state dict, which also needs --map, --method, --data; an ONNX model ends in .onnx"
+        in message
+    )
+    message = error_of(capsys, ["import", model, "--map", "map.yaml", "--method-option", "a=1", "--out", out])
+    assert "--map, --method-option: for a state dict; " in message
+    assert "model.onnx is taken for an ONNX model, which needs --out alone" in message
+    assert not list(tmp_path.iterdir())
+
+
 def test_keys_that_do_not_fit_are_named_together(
     theirs: TheirResNet20, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

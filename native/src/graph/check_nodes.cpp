@@ -49,6 +49,7 @@ class Checker final {
             case Op::AvgPool2d:
                 return pool(true);
             case Op::Add:
+            case Op::Mul:
                 in_types(true, false, false), out_type(DType::F32), same_shape();
                 if (graph_.in(node_, 1).dtype != DType::F32) fail(kInputs + 4, "the second input is f32");
                 if (!equal_shapes(graph_.in(node_, 1), in_) && !per_image_vector(graph_.in(node_, 1)))

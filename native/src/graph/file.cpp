@@ -18,10 +18,12 @@ constexpr std::uint64_t kHeaderBytes = 64, kValueBytes = 32, kNodeBytes = 128, k
 constexpr std::uint64_t kMaxSide = 1u << 20, kMaxElements = 1u << 26, kMaxDimension = 1u << 28;
 constexpr std::uint64_t kMaxMetadata = 1u << 20;
 
-// How many inputs, blobs, attributes and scalars an operation has; those behind the last are zero in its record.
+// How many inputs, blobs, attributes and scalars an operation has; those behind the last are zero in its record. And
+// the first version of the format that has it.
 struct Schema {
     std::string_view name;
     std::size_t inputs, least_blobs, most_blobs, attributes, scalars;
+    std::uint32_t version = 1;
 };
 
 constexpr Schema kSchemas[kOpCount] = {
@@ -29,7 +31,7 @@ constexpr Schema kSchemas[kOpCount] = {
     {"threshold", 1, 2, 2, 0, 0}, {"max_pool2d", 1, 0, 0, 10, 0},    {"avg_pool2d", 1, 0, 0, 11, 0},
     {"add", 2, 0, 0, 0, 0},       {"clamp", 1, 0, 0, 0, 2},          {"prelu", 1, 1, 1, 0, 0},
     {"flatten", 1, 0, 0, 0, 0},   {"subsample", 1, 0, 0, 2, 0},      {"pad_channels", 1, 0, 0, 2, 0},
-    {"sigmoid", 1, 0, 0, 0, 0},   {"layer_norm", 1, 2, 2, 0, 1},
+    {"sigmoid", 1, 0, 0, 0, 0},   {"layer_norm", 1, 2, 2, 0, 1},     {"mul", 2, 0, 0, 0, 0, 2},
 };
 
 const Schema& schema(Op op) {
@@ -122,7 +124,8 @@ class Parser final {
         if (file_.size() < sizeof kMagic || std::memcmp(file_.data(), kMagic, sizeof kMagic) != 0)
             fail(0, "it doesn't start with the magic bytes of a .sbn file");
         if (file_.size() < kHeaderBytes) fail(file_.size(), "the file ends inside the header of 64 bytes");
-        require(u32(8) == kFormatVersion, 8, "this reader knows version 1", u32(8));
+        version_ = u32(8);
+        require(version_ >= 1 && version_ <= kFormatVersion, 8, "this reader knows versions 1 and 2", version_);
         if (u64(16) != file_.size())
             fail(16, "file_bytes is " + str(u64(16)) + " but the file has " + str(file_.size()) + " bytes");
         const std::uint8_t blank[4] = {};
@@ -277,8 +280,10 @@ class Parser final {
     }
 
     Node node(std::uint64_t at) {
-        require(u16(at) >= 1 && u16(at) <= kOpCount, at, "an operation code is 1 .. 14", u16(at));
-        Node node{Op{u16(at)}, u8(at + 2), {}, u32(at + 12), {}, {}, {}, string(at + 104), at};
+        const std::uint16_t code = u16(at);
+        require(code >= 1 && code <= kOpCount && schema(Op{code}).version <= version_, at,
+                "an operation code is one that the file's version has", code);
+        Node node{Op{code}, u8(at + 2), {}, u32(at + 12), {}, {}, {}, string(at + 104), at};
         const Schema& has = schema(node.op);
         if (node.input_count != has.inputs)
             fail(at + 2, std::string(has.name) + " has " + str(has.inputs) + " input(s), got " + str(node.input_count));
@@ -309,6 +314,7 @@ class Parser final {
     }
 
     std::span<const std::uint8_t> file_;
+    std::uint32_t version_ = 0;
     std::uint64_t value_count_ = 0, node_count_ = 0, blob_count_ = 0, string_bytes_ = 0;
     std::uint64_t nodes_at_ = 0, blobs_at_ = 0, strings_at_ = 0, data_at_ = 0;
     std::unordered_map<std::uint32_t, std::string_view> strings_;

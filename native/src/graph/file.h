@@ -13,7 +13,7 @@
 
 namespace sbn {
 
-inline constexpr std::uint32_t kFormatVersion = 1;
+inline constexpr std::uint32_t kFormatVersion = 2;  // the latest
 
 enum class DType : std::uint8_t { F32 = 1, I32 = 2, Bits = 3 };
 
@@ -32,8 +32,9 @@ enum class Op : std::uint16_t {
     PadChannels = 12,
     Sigmoid = 13,
     LayerNorm = 14,
+    Mul = 15,
 };
-inline constexpr std::size_t kOpCount = 14;
+inline constexpr std::size_t kOpCount = 15;
 
 struct Value {
     DType dtype;

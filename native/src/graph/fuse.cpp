@@ -18,7 +18,7 @@ bool makes_blocks(const Graph& graph, const Node& node) {
 
 bool sees_one_pixel(Op op) {
     return op == Op::Affine || op == Op::Threshold || op == Op::Add || op == Op::Clamp || op == Op::Prelu ||
-           op == Op::Sigmoid || op == Op::LayerNorm;
+           op == Op::Sigmoid || op == Op::LayerNorm || op == Op::Mul;
 }
 
 bool same_extent(const Graph& graph, std::uint32_t a, std::uint32_t b) {

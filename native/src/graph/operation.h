@@ -131,8 +131,9 @@ std::unique_ptr<BlockOperation> make_tap_conv(
     const Build& build);  // of binary_conv2d; null where another way is better
 std::unique_ptr<BlockOperation> make_float_conv(const Build& build);
 std::unique_ptr<PixelOperation> make_layer_norm(const Build& build);
-std::unique_ptr<PixelOperation> make_pointwise(const Build& build);  // affine, threshold, add, clamp, prelu, sigmoid
-std::unique_ptr<BlockOperation> make_pool(const Build& build);       // max, average
-std::unique_ptr<Operation> make_reshape(const Build& build);         // flatten, subsample, pad_channels
+// affine, threshold, add, clamp, prelu, sigmoid, mul
+std::unique_ptr<PixelOperation> make_pointwise(const Build& build);
+std::unique_ptr<BlockOperation> make_pool(const Build& build);  // max, average
+std::unique_ptr<Operation> make_reshape(const Build& build);    // flatten, subsample, pad_channels
 
 }  // namespace sbn

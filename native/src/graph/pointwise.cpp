@@ -1,4 +1,5 @@
-// Operations that look at one element, or at one of each of two inputs: affine, threshold, add, clamp, prelu, sigmoid.
+// Operations that look at one element, or at one of each of two inputs: affine, threshold, add, clamp, prelu, sigmoid,
+// mul.
 #include <algorithm>
 #include <cmath>
 
@@ -84,33 +85,38 @@ class Threshold final : public PixelOperation {
     std::vector<std::uint32_t> flips_;
 };
 
-class Add final : public PixelOperation {
+PointwiseOfTwo* of_two(const Build& build) {
+    const PointwiseKernel& kernel = build.tier.pointwise;
+    return build.node.op == Op::Add ? kernel.add : kernel.mul;
+}
+
+class OfTwo final : public PixelOperation {
   public:
-    explicit Add(const Build& build) : PixelOperation(build), kernel_(build.tier.pointwise) {}
+    explicit OfTwo(const Build& build) : PixelOperation(build), kernel_(of_two(build)) {}
 
     void pixels(const void* x, const void* other, void* y, std::size_t first, std::size_t n) const override {
-        kernel_.add(static_cast<const float*>(x), static_cast<const float*>(other) + first * channels_, n * channels_,
-                    static_cast<float*>(y));
+        kernel_(static_cast<const float*>(x), static_cast<const float*>(other) + first * channels_, n * channels_,
+                static_cast<float*>(y));
     }
 
   private:
-    const PointwiseKernel& kernel_;
+    PointwiseOfTwo* const kernel_;
 };
 
 // x1 holds one number per image and channel.
-class AddPerChannel final : public PixelOperation {
+class OfTwoPerChannel final : public PixelOperation {
   public:
-    explicit AddPerChannel(const Build& build) : PixelOperation(build), kernel_(build.tier.pointwise) {}
+    explicit OfTwoPerChannel(const Build& build) : PixelOperation(build), kernel_(of_two(build)) {}
 
     void pixels(const void* x, const void* other, void* y, std::size_t first, std::size_t n) const override {
         for (std::size_t i = 0; i < n; ++i)
-            kernel_.add(static_cast<const float*>(x) + i * channels_,
-                        static_cast<const float*>(other) + (first + i) / pixels_ * channels_, channels_,
-                        static_cast<float*>(y) + i * channels_);
+            kernel_(static_cast<const float*>(x) + i * channels_,
+                    static_cast<const float*>(other) + (first + i) / pixels_ * channels_, channels_,
+                    static_cast<float*>(y) + i * channels_);
     }
 
   private:
-    const PointwiseKernel& kernel_;
+    PointwiseOfTwo* const kernel_;
 };
 
 class Sigmoid final : public PixelOperation {
@@ -171,8 +177,9 @@ std::unique_ptr<PixelOperation> make_pointwise(const Build& build) {
         case Op::Threshold:
             return by_input_type<Threshold>(build);
         case Op::Add:
-            if (build.in(1).pixels() == build.in().pixels()) return std::make_unique<Add>(build);
-            return std::make_unique<AddPerChannel>(build);
+        case Op::Mul:
+            if (build.in(1).pixels() == build.in().pixels()) return std::make_unique<OfTwo>(build);
+            return std::make_unique<OfTwoPerChannel>(build);
         case Op::Sigmoid:
             return std::make_unique<Sigmoid>(build);
         case Op::Clamp:

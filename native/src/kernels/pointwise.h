@@ -14,6 +14,8 @@
 
 namespace sbn {
 
+using PointwiseOfTwo = void(const float* a, const float* b, std::size_t n, float* y);
+
 struct PointwiseKernel {
     // y = scale * x + shift, two roundings
     void (*affine_f32)(const float* x, std::size_t m, std::size_t c, const float* scale, const float* shift, float* y);
@@ -21,8 +23,8 @@ struct PointwiseKernel {
                        float* y);
     // y = x if x >= 0 else slope * x
     void (*prelu)(const float* x, std::size_t m, std::size_t c, const float* slope, float* y);
-    // y = a + b
-    void (*add)(const float* a, const float* b, std::size_t n, float* y);
+    // y = a + b, y = a * b
+    PointwiseOfTwo *add, *mul;
     // y = min(max(x, low), high)
     void (*clamp)(const float* x, std::size_t n, float low, float high, float* y);
     // y = max(y, x)

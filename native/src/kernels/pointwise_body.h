@@ -68,10 +68,20 @@ void prelu(const float* x, std::size_t m, std::size_t c, const float* slope, flo
     }
 }
 
-void add(const float* a, const float* b, std::size_t n, float* y) {
+struct Sum {
+    static Floats of(Floats a, Floats b) { return a + b; }
+    static float of(float a, float b) { return a + b; }
+};
+struct Product {
+    static Floats of(Floats a, Floats b) { return a * b; }
+    static float of(float a, float b) { return a * b; }
+};
+
+template <class Operator>
+void of_two(const float* a, const float* b, std::size_t n, float* y) {
     std::size_t i = 0;
-    for (; i + kWidth <= n; i += kWidth) store(y + i, load(a + i) + load(b + i));
-    for (; i < n; ++i) y[i] = a[i] + b[i];
+    for (; i + kWidth <= n; i += kWidth) store(y + i, Operator::of(load(a + i), load(b + i)));
+    for (; i < n; ++i) y[i] = Operator::of(a[i], b[i]);
 }
 
 void clamp(const float* x, std::size_t n, float low, float high, float* y) {
@@ -102,7 +112,8 @@ void subtract_from(const std::int32_t* base, int shift, std::size_t n, std::int3
     for (; i < n; ++i) y[i] = base[i] - (y[i] << shift);
 }
 
-constexpr PointwiseKernel kKernel = {affine_f32, affine_i32, prelu, add, clamp, maximum, subtract_from};
+constexpr PointwiseKernel kKernel = {affine_f32,      affine_i32, prelu,   of_two<Sum>,
+                                     of_two<Product>, clamp,      maximum, subtract_from};
 
 }  // namespace
 }  // namespace sbn

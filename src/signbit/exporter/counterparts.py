@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from signbit.exporter import elementwise, products, reshapes, windows
+from signbit.exporter import elementwise, products, repeats, reshapes, windows
 from signbit.exporter.trace import Call
 
 COUNTERPARTS: Mapping[str, Callable[..., Any]] = {
@@ -30,6 +30,9 @@ COUNTERPARTS: Mapping[str, Callable[..., Any]] = {
     "prelu": elementwise.prelu,
     "leaky_relu": elementwise.leaky_relu,
     "sigmoid": elementwise.sigmoid,
+    "hardsigmoid": elementwise.hardsigmoid,
+    "silu": elementwise.silu,
+    "hardswish": elementwise.hardswish,
     "dropout": elementwise.dropout,
     "feature_dropout": elementwise.dropout,
     "alpha_dropout": elementwise.dropout,
@@ -44,6 +47,9 @@ COUNTERPARTS: Mapping[str, Callable[..., Any]] = {
     "avg_pool2d": windows.avg_pool,
     "adaptive_avg_pool2d": windows.adaptive_avg_pool,
     "mean": windows.mean,
+    "expand": repeats.expand,
+    "expand_as": repeats.expand,
+    "repeat": repeats.expand,
     "pad": windows.pad,
     "constant_pad_nd": windows.pad,
     "cat": windows.concatenate,
@@ -70,7 +76,7 @@ BITS_PASS = frozenset(
 
 INSTEAD: Mapping[str, str] = {
     **dict.fromkeys(
-        ("gelu", "silu", "elu", "selu", "celu", "mish", "softplus", "hardswish", "hardsigmoid", "tanh", "softsign"),
+        ("gelu", "elu", "selu", "celu", "mish", "softplus", "tanh", "softsign"),
         "use ReLU, PReLU, LeakyReLU, Hardtanh or Sigmoid",
     ),
     **dict.fromkeys(("softmax", "log_softmax"), "return the logits: softmax keeps their order"),
@@ -83,12 +89,12 @@ INSTEAD: Mapping[str, str] = {
     **dict.fromkeys(("max_pool2d_with_indices",), "return the values alone"),
     **dict.fromkeys(("adaptive_max_pool2d", "amax", "max"), "use MaxPool2d with a kernel of the image's size"),
     **dict.fromkeys(("stack",), "use torch.cat(parts, 1)"),
-    **dict.fromkeys(("expand", "expand_as", "repeat"), "a sum repeats [N, C, 1, 1] over an image by itself"),
     **dict.fromkeys(("zeros_like", "ones_like", "full_like"), "write the number itself: x + 1"),
     **dict.fromkeys(("wrap_with_autocast",), "export without autocast: the file computes in float32"),
     **dict.fromkeys(("sum",), "use x.mean((2, 3)) and scale it"),
     **dict.fromkeys(("sign", "where", "gt", "ge", "lt", "le"), "use a Binarizer of signbit.binarizers"),
-    **dict.fromkeys(("pow", "square", "sqrt", "exp", "log", "abs"), "use BatchNorm2d, PReLU or Sigmoid"),
+    **dict.fromkeys(("pow", "square"), "write x * x"),
+    **dict.fromkeys(("sqrt", "exp", "log", "abs"), "use BatchNorm2d, PReLU or Sigmoid"),
 }
 """Advice for what people try."""
 

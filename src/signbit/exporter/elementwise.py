@@ -1,9 +1,10 @@
-"""Operations on each number by itself, and sums of tensors."""
+"""Operations on each number by itself, sums and products of tensors."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -13,8 +14,11 @@ from torch import Tensor
 from signbit.errors import ExportError
 from signbit.exporter import fold
 from signbit.exporter.record import Array, Recorder, affine, array
+from signbit.exporter.repeats import pixel
 from signbit.exporter.symbol import Symbol
 from signbit.exporter.trace import Call
+
+DIVISION = "divides by a tensor; a .sbn file divides by constants alone, and multiplies tensors"
 
 
 def per_channel(constant: Any, x: Symbol) -> Array:
@@ -53,10 +57,10 @@ def subtract_from(call: Call, record: Recorder, a: Any, b: Any, alpha: float = 1
     return add(call, record, b, a, alpha=-alpha)
 
 
-def multiply(call: Call, _record: Recorder, a: Any, b: Any) -> Symbol:
-    """``a b``, of which one is a constant."""
+def multiply(call: Call, record: Recorder, a: Any, b: Any) -> Symbol:
+    """``a b``, of which one or both are tensors."""
     if isinstance(a, Symbol) and isinstance(b, Symbol):
-        raise ExportError("multiplies two tensors; only constants can scale a tensor in a .sbn file")
+        return _of_two(call, record, "mul", a, b, "float: product of two tensors")
     x, constant = (a, b) if isinstance(a, Symbol) else (b, a)
     return _scaled(call, x, constant)
 
@@ -64,14 +68,14 @@ def multiply(call: Call, _record: Recorder, a: Any, b: Any) -> Symbol:
 def divide(call: Call, _record: Recorder, a: Any, b: Any) -> Symbol:
     """``a / b`` with a constant b."""
     if not isinstance(a, Symbol) or isinstance(b, Symbol):
-        raise ExportError("divides by a tensor; only constants can scale a tensor in a .sbn file")
+        raise ExportError(DIVISION)
     scale = 1 / per_channel(b, a)
     return affine(a, scale, np.zeros_like(scale), call.where)
 
 
 def reciprocal(_call: Call, _record: Recorder, _x: Symbol) -> Symbol:
     """``1 / x``."""
-    raise ExportError("divides by a tensor; only constants can scale a tensor in a .sbn file")
+    raise ExportError(DIVISION)
 
 
 def negate(call: Call, _record: Recorder, x: Symbol) -> Symbol:
@@ -87,12 +91,12 @@ def _scaled(call: Call, x: Symbol, constant: Any) -> Symbol:
 def _of_two(call: Call, record: Recorder, op: str, a: Symbol, b: Symbol, note: str) -> Symbol:
     if a.rank != b.rank:
         raise ExportError(
-            f"{op}s tensors of {a.rank} and {b.rank} dimensions; give a vector its two: v[:, :, None, None]"
+            f"{op} of tensors of {a.rank} and {b.rank} dimensions; give a vector its two: v[:, :, None, None]"
         )
     if not (a.order is b.order or (a.order is not None and b.order is not None and np.array_equal(a.order, b.order))):
-        raise ExportError(f"{op}s a flattened image and a vector; {op} before flattening")
+        raise ExportError(f"{op} of a flattened image and a vector; {op} before flattening")
     # The file repeats only its second operand over an image.
-    x, other = (b, a) if a.shape[:2] == (1, 1) else (a, b)
+    x, other = (b, pixel(a)) if pixel(a).shape[:2] == (1, 1) else (a, pixel(b))
     return record.add(call, op, x, other, shape=x.shape, rank=x.rank, order=x.order, note=note)
 
 
@@ -176,6 +180,22 @@ def same(_call: Call, _record: Recorder, x: Symbol, *_settings: Any, **_more: An
 def sigmoid(call: Call, record: Recorder, x: Symbol) -> Symbol:
     """``1 / (1 + exp(-x))``."""
     return record.add(call, "sigmoid", x, shape=x.shape, rank=x.rank, order=x.order)
+
+
+def hardsigmoid(call: Call, _record: Recorder, x: Symbol) -> Symbol:
+    """``min(max(x / 6 + 1 / 2, 0), 1)``."""
+    sixths, halves = ((Fraction(1, n),) * x.shape[2] for n in (6, 2))
+    return x.then(fold.Affine(sixths, halves), call.where).then(fold.Clamp(0.0, 1.0), call.where)
+
+
+def silu(call: Call, record: Recorder, x: Symbol) -> Symbol:
+    """``x sigmoid(x)``."""
+    return multiply(call, record, x, sigmoid(call, record, x))
+
+
+def hardswish(call: Call, record: Recorder, x: Symbol) -> Symbol:
+    """``x hardsigmoid(x)``."""
+    return multiply(call, record, x, hardsigmoid(call, record, x))
 
 
 def layer_norm(

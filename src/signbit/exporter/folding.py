@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Tensor, fx, nn
+from torch import Tensor, nn
 
 from signbit.errors import ExportError
+from signbit.exporter.aliases import overwrites
 from signbit.exporter.counterparts import BITS_PASS, COUNTERPARTS, refusal
 from signbit.exporter.emit import BITS_READ
 from signbit.exporter.record import Action, Recorder, pending_text
@@ -101,11 +102,11 @@ def _read(call: Call, record: Recorder) -> Any:
     value = call.node.meta.get("val")
     if isinstance(value, Tensor) and value.dtype != torch.float32:
         raise ExportError(f"{call.kind} gives {str(value.dtype).removeprefix('torch.')}; the file computes in float32")
-    first = call.node.args[0] if call.node.args else None
-    if call.in_place and isinstance(first, fx.Node) and record.calls.get(first) is not None:
-        part = record.calls[first].op in ("slice", "select", "getitem", "chunk", "split")
-        if part:
-            raise ExportError("writes into a part of a tensor; make a new one: torch.cat of the parts, or F.pad")
+    if call.in_place and overwrites(call, record.calls):
+        raise ExportError(
+            "writes into a tensor that is read again under another name; make a new one: y = F.relu(x), or torch.cat "
+            "of parts"
+        )
     try:
         return rule(call, record, *args, **kwargs)
     except TypeError as error:

@@ -87,7 +87,7 @@ def blob_dtype(blob: Blob) -> DType:
 class OpSchema:
     """How one operation is written in a node record: names of its integer attributes, scalars and blob slots in order.
 
-    Only the last blob slots can be optional.
+    Only the last blob slots can be optional. ``version`` is the first version of the format that has the operation.
     """
 
     code: int
@@ -96,6 +96,7 @@ class OpSchema:
     scalars: tuple[str, ...] = ()
     blobs: tuple[str, ...] = ()
     optional_blobs: tuple[str, ...] = ()
+    version: int = 1
 
 
 SPATIAL = (
@@ -119,6 +120,7 @@ OPS: Mapping[str, OpSchema] = {
     "pad_channels": OpSchema(12, attributes=("before", "after")),
     "sigmoid": OpSchema(13),
     "layer_norm": OpSchema(14, scalars=("eps",), blobs=("scale", "shift")),
+    "mul": OpSchema(15, inputs=2, version=2),
 }
 """Operation by name -> what its nodes carry."""
 

@@ -7,7 +7,9 @@ import zlib
 import numpy as np
 
 MAGIC = b"\x89SBN\r\n\x1a\n"
-VERSION = 1
+VERSION = 2
+"""The latest version of the format; a file states the lowest whose rules it follows."""
+
 ALIGNMENT = 64
 
 MAX_VALUES = 65536

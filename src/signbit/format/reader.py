@@ -22,8 +22,6 @@ from signbit.format.graph import OPS, Blob, DType, Graph, Node, Value
 from signbit.format.layout import HEADER, NODE, VALUE, field_offset
 from signbit.format.rules import RuleError
 
-_OP_NAMES = {schema.code: name for name, schema in OPS.items()}
-
 
 def read(path: str | os.PathLike[str]) -> Graph:
     """The graph that a ``.sbn`` file holds.
@@ -71,8 +69,8 @@ def _check_header(data: bytes) -> Any:
     def fail(field: str, message: str) -> NoReturn:
         raise FormatError(message, field_offset(HEADER, field))
 
-    if header["version"] != layout.VERSION:
-        fail("version", f"it has version {header['version']}; this signbit reads version {layout.VERSION}")
+    if not 1 <= header["version"] <= layout.VERSION:
+        fail("version", f"it has version {header['version']}; this signbit reads versions 1 .. {layout.VERSION}")
     if header["file_bytes"] != len(data):
         fail("file_bytes", f"it should have {header['file_bytes']} bytes and has {len(data)}")
     if header["checksum"] != layout.checksum(data):
@@ -101,6 +99,7 @@ class _Reader:
 
     def __init__(self, data: bytes, header: Any) -> None:
         self.data, self.header = data, header
+        self.op_names = {schema.code: op for op, schema in OPS.items() if schema.version <= header["version"]}
         value_count, node_count, blob_count = (int(header[f"{table}_count"]) for table in ("value", "node", "blob"))
         self.values_at = HEADER.itemsize
         self.nodes_at = self.values_at + value_count * VALUE.itemsize
@@ -171,9 +170,10 @@ class _Reader:
         def fail(field: str, slot: int, message: str) -> NoReturn:
             raise FormatError(f"node {index}: {message}", at + field_offset(NODE, field, slot))
 
-        if int(record["op"]) not in _OP_NAMES:
-            fail("op", 0, f"unknown operation {record['op']}; 1 .. {max(_OP_NAMES)} are known")
-        op = _OP_NAMES[int(record["op"])]
+        if int(record["op"]) not in self.op_names:
+            known = f"version {self.header['version']} has 1 .. {max(self.op_names)}"
+            fail("op", 0, f"unknown operation {record['op']}; {known}")
+        op = self.op_names[int(record["op"])]
         schema = OPS[op]
         if record["input_count"] != schema.inputs:
             fail("input_count", 0, f"{op} has {schema.inputs} input(s), not {record['input_count']}")

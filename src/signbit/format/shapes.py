@@ -128,12 +128,12 @@ def _avg_pool2d(call: Operation) -> Inferred:
     return _pool(call)
 
 
-def _add(call: Operation) -> Inferred:
+def _of_two(call: Operation) -> Inferred:
     call.reads(DType.F32)
-    shape, added = call.inputs[0].shape, call.inputs[1].shape
+    shape, second = call.inputs[0].shape, call.inputs[1].shape
     per_channel = (1, 1, shape[2])
-    if added not in (shape, per_channel):
-        fail("inputs.1", f"to {shape}, add needs {shape} or {per_channel}, not {added}")
+    if second not in (shape, per_channel):
+        fail("inputs.1", f"with {shape}, {call.op} needs {shape} or {per_channel}, not {second}")
     return call.x
 
 
@@ -195,7 +195,7 @@ _RULES: Mapping[str, Callable[[Operation], Inferred]] = {
     "threshold": _threshold,
     "max_pool2d": _pool,
     "avg_pool2d": _avg_pool2d,
-    "add": _add,
+    "add": _of_two,
     "clamp": _clamp,
     "prelu": _prelu,
     "flatten": _flatten,
@@ -203,4 +203,5 @@ _RULES: Mapping[str, Callable[[Operation], Inferred]] = {
     "pad_channels": _pad_channels,
     "sigmoid": _sigmoid,
     "layer_norm": _layer_norm,
+    "mul": _of_two,
 }

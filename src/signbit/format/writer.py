@@ -67,7 +67,7 @@ def write_bytes(graph: Graph) -> bytes:
     blob_table, data_part = blobs.lay_out(start + len(strings.text))
     header = np.zeros(1, layout.HEADER)
     header["magic"] = np.frombuffer(layout.MAGIC, np.uint8)
-    header["version"] = layout.VERSION
+    header["version"] = max((OPS[node.op].version for node in graph.nodes), default=1)
     header["file_bytes"] = start + len(strings.text) + len(data_part)
     header["value_count"], header["node_count"], header["blob_count"] = len(values), len(nodes), len(blob_table)
     header["string_bytes"] = len(strings.text)

@@ -44,8 +44,8 @@ def to_c(graph: Graph) -> str:
         constants += [_constant(names[slot], blob) for slot, blob in node.blobs.items()]
         if node.op != "flatten":
             source, result = graph.values[node.inputs[0]], graph.values[node.output]
-            inputs, added = [where[index] for index in node.inputs], math.prod(graph.values[node.inputs[-1]].shape)
-            calls += _Call(node, source, result, inputs, where[node.output], names, added).statements()
+            inputs, last = [where[index] for index in node.inputs], math.prod(graph.values[node.inputs[-1]].shape)
+            calls += _Call(node, source, result, inputs, where[node.output], names, last).statements()
     buffers = [f"static {kind} {name}[{sizes[dtype]}];" for dtype, (name, kind) in BUFFERS.items() if sizes[dtype]]
     source, result = graph.values[graph.input], graph.values[graph.output]
     body = [
@@ -134,7 +134,7 @@ class _Call:
     inputs: list[str]
     y: str
     constants: dict[str, str]
-    added: int
+    last_count: int
 
     @property
     def x(self) -> str:
@@ -197,6 +197,10 @@ def _pad_channels(call: _Call) -> str:
     return f"pad_channels({_pixels(call.source)}, {call.channels}, {around}, {call.x}, {call.y})"
 
 
+def _of_two(call: _Call) -> str:
+    return f"{call.node.op}({call.count}, {call.last_count}, {call.x}, {call.inputs[1]}, {call.y})"
+
+
 OPERATIONS: dict[str, Callable[[_Call], str]] = {
     "conv2d": _conv2d,
     "binary_conv2d": lambda c: (
@@ -206,7 +210,7 @@ OPERATIONS: dict[str, Callable[[_Call], str]] = {
     "threshold": _threshold,
     "max_pool2d": lambda c: f"max_pool2d_{c.kind}(&window, {c.x}, {c.y})",
     "avg_pool2d": lambda c: f"avg_pool2d(&window, {c.attributes['count_include_pad']}, {c.x}, {c.y})",
-    "add": lambda c: f"add({c.count}, {c.added}, {c.x}, {c.inputs[1]}, {c.y})",
+    "add": _of_two,
     "clamp": lambda c: f"clamp({c.count}, {c.scalar('low')}, {c.scalar('high')}, {c.x}, {c.y})",
     "prelu": lambda c: f"prelu({c.count}, {c.channels}, {c.x}, {c.constants['slope']}, {c.y})",
     "subsample": _subsample,
@@ -215,5 +219,6 @@ OPERATIONS: dict[str, Callable[[_Call], str]] = {
     "layer_norm": lambda c: (
         f"layer_norm({c.count}, {c.channels}, {c.scalar('eps')}, {c.x}, {_scale_and_shift(c)}, {c.y})"
     ),
+    "mul": _of_two,
 }
 """Operation -> the C call; a flattening needs none, because it stays where its input is."""

@@ -102,11 +102,14 @@ def _pool(kind: str) -> Callable[[Writer, Node], None]:
     return pool
 
 
-def _add(writer: Writer, node: Node) -> None:
-    first, second = node.inputs
-    same = writer.is_vector(first) == writer.is_vector(second)
-    added = writer.names[second] if same else writer.image(second)
-    writer.names[node.output] = writer.op("Add", writer.names[first], added)
+def _of_two(kind: str) -> Callable[[Writer, Node], None]:
+    def of_two(writer: Writer, node: Node) -> None:
+        first, second = node.inputs
+        same = writer.is_vector(first) == writer.is_vector(second)
+        other = writer.names[second] if same else writer.image(second)
+        writer.names[node.output] = writer.op(kind, writer.names[first], other)
+
+    return of_two
 
 
 def _clamp(writer: Writer, node: Node) -> None:
@@ -164,7 +167,7 @@ OPERATIONS: dict[str, Callable[[Writer, Node], None]] = {
     "threshold": _threshold,
     "max_pool2d": _pool("MaxPool"),
     "avg_pool2d": _pool("AveragePool"),
-    "add": _add,
+    "add": _of_two("Add"),
     "clamp": _clamp,
     "prelu": _prelu,
     "flatten": _flatten,
@@ -172,4 +175,5 @@ OPERATIONS: dict[str, Callable[[Writer, Node], None]] = {
     "pad_channels": _pad_channels,
     "sigmoid": _sigmoid,
     "layer_norm": _layer_norm,
+    "mul": _of_two("Mul"),
 }

@@ -216,7 +216,7 @@ OPERATIONS: dict[str, Callable[[Graph, Node, list[Any]], Any]] = {
     "threshold": _threshold,
     "max_pool2d": _max_pool,
     "avg_pool2d": _avg_pool,
-    "add": lambda _graph, _node, inputs: opset13.add(inputs[0], inputs[1]),
+    "add": lambda _graph, _node, inputs: opset13.add(*inputs),
     "clamp": _clamp,
     "prelu": lambda _graph, node, inputs: opset13.prelu(inputs[0], _floats(vector(node, "slope"))),
     "flatten": _flatten,
@@ -224,6 +224,7 @@ OPERATIONS: dict[str, Callable[[Graph, Node, list[Any]], Any]] = {
     "pad_channels": _pad_channels,
     "sigmoid": lambda _graph, _node, inputs: opset13.sigmoid(inputs[0]),
     "layer_norm": _layer_norm,
+    "mul": lambda _graph, _node, inputs: opset13.multiply(*inputs),
 }
 
 _PACKED: dict[str, Callable[[Graph, Node, list[Any]], Any]] = {

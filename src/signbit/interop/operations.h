@@ -111,9 +111,12 @@ static inline void sbn_avg_pool2d(const sbn_window* s, int count_include_pad, co
 }
 
 /* b repeats after m elements: the whole image, or one number a channel. */
-static inline void sbn_add(int n, int m, const float* a, const float* b, float* y) {
-    for (int i = 0; i < n; ++i) y[i] = a[i] + b[i % m];
-}
+#define SBN_OF_TWO(name, operator)                                                     \
+    static inline void name(int n, int m, const float* a, const float* b, float* y) { \
+        for (int i = 0; i < n; ++i) y[i] = a[i] operator b[i % m];                     \
+    }
+SBN_OF_TWO(sbn_add, +)
+SBN_OF_TWO(sbn_mul, *)
 
 static inline void sbn_clamp(int n, float low, float high, const float* x, float* y) {
     for (int i = 0; i < n; ++i) y[i] = x[i] < low ? low : x[i] > high ? high : x[i];

@@ -24,7 +24,7 @@ def batch_normalization(call: Call) -> Tensor:
 def add(call: Call) -> Tensor:
     """A constant a channel, or two tensors."""
     if isinstance(call.inputs[0], Tensor) and isinstance(call.inputs[1], Tensor):
-        return _sum(call, call.plain(0), call.plain(1))
+        return _of_two(call, "add", call.plain(0), call.plain(1))
     x, numbers = _with_constant(call)
     return _affine(call, x, np.ones_like(numbers), numbers)
 
@@ -34,7 +34,7 @@ def sub(call: Call) -> Tensor:
     if isinstance(call.inputs[0], Tensor) and isinstance(call.inputs[1], Tensor):
         second = call.plain(1)
         minus = np.full(second.symbol.shape[2], -1.0)
-        return _sum(call, call.plain(0), _affine(call, second, minus, np.zeros_like(minus)))
+        return _of_two(call, "add", call.plain(0), _affine(call, second, minus, np.zeros_like(minus)))
     x, numbers = _with_constant(call)
     if isinstance(call.inputs[0], Tensor):
         return _affine(call, x, np.ones_like(numbers), -numbers)
@@ -42,7 +42,9 @@ def sub(call: Call) -> Tensor:
 
 
 def mul(call: Call) -> Tensor:
-    """By a constant a channel."""
+    """By a constant a channel, or two tensors."""
+    if isinstance(call.inputs[0], Tensor) and isinstance(call.inputs[1], Tensor):
+        return _of_two(call, "mul", call.plain(0), call.plain(1))
     x, numbers = _with_constant(call)
     return _affine(call, x, numbers, np.zeros_like(numbers))
 
@@ -71,6 +73,22 @@ def clip(call: Call) -> Tensor:
     return _then(call, call.plain(), fold.Clamp(low, high))
 
 
+def hard_sigmoid(call: Call) -> Tensor:
+    """``min(max(alpha * x + beta, 0), 1)``."""
+    return _hard_sigmoid(call, float(call.attributes.get("alpha", 0.2)), float(call.attributes.get("beta", 0.5)))
+
+
+def hard_swish(call: Call) -> Tensor:
+    """``x * min(max(x / 6 + 1 / 2, 0), 1)``."""
+    return _of_two(call, "mul", call.plain(), _hard_sigmoid(call, 1 / 6, 0.5))
+
+
+def _hard_sigmoid(call: Call, alpha: float, beta: float) -> Tensor:
+    scale, shift = (np.full(call.plain().symbol.shape[2], number) for number in (alpha, beta))
+    line = _then(call, call.plain(), fold.Affine(fold.exact(scale), fold.exact(shift)))
+    return _then(call, line, fold.Clamp(0.0, 1.0))
+
+
 def prelu(call: Call) -> Tensor:
     """``x if x >= 0 else slope[c] * x``."""
     return _then(call, call.plain(), fold.PRelu(fold.exact(call.per_channel(call.plain(), call.numbers(1)))))
@@ -86,7 +104,7 @@ def _with_constant(call: Call) -> tuple[Tensor, Array]:
     """The input that depends on the image, and the constant one, a number for each channel."""
     side = 0 if isinstance(call.inputs[0], Tensor) else 1
     both = all(isinstance(value, Tensor) for value in call.inputs[:2])
-    call.require(not both, "combines two tensors that depend on the image", "only Add and Sub of two can be imported")
+    call.require(not both, "divides two tensors that depend on the image", "Add, Sub and Mul of two can be imported")
     x = call.plain(side)
     return x, call.per_channel(x, call.numbers(1 - side))
 
@@ -102,7 +120,7 @@ def _then(call: Call, x: Tensor, step: fold.Step) -> Tensor:
     return replace(x, symbol=call.real(x).then(step, call.where), scale=1.0)
 
 
-def _sum(call: Call, first: Tensor, second: Tensor) -> Tensor:
+def _of_two(call: Call, op: str, first: Tensor, second: Tensor) -> Tensor:
     """Of two equal shapes, or of an image and a vector that meets each of its pixels."""
     if math.prod(first.features) < math.prod(second.features):
         first, second = second, first
@@ -112,9 +130,9 @@ def _sum(call: Call, first: Tensor, second: Tensor) -> Tensor:
     order = (a is None and b is None) or (a is not None and b is not None and np.array_equal(a, b))
     call.require(
         like and same and order,
-        f"adds {['N', *first.features]} and {['N', *second.features]}",
-        "two equal shapes, or [N, C, H, W] and [N, C, 1, 1], can be added",
+        f"reads {['N', *first.features]} and {['N', *second.features]}",
+        "two equal shapes, or [N, C, H, W] and [N, C, 1, 1], can meet",
     )
     real = [call.emit.real(call.real(x)) for x in (first, second)]
-    node = call.emit.builder.node("add", *real, name=call.where, note="float")
+    node = call.emit.builder.node(op, *real, name=call.where, note="float")
     return replace(first, symbol=replace(first.symbol, base=node, pending=(), alphabet=None), scale=1.0)

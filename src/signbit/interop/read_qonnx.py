@@ -44,6 +44,8 @@ RULES: dict[str, Rule] = {
     "Div": read_elementwise.div,
     "Relu": read_elementwise.relu,
     "Clip": read_elementwise.clip,
+    "HardSigmoid": read_elementwise.hard_sigmoid,
+    "HardSwish": read_elementwise.hard_swish,
     "PRelu": read_elementwise.prelu,
     "LeakyRelu": read_elementwise.leaky_relu,
     "MaxPool": read_moves.max_pool,

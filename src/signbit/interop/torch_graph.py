@@ -130,4 +130,5 @@ OPERATIONS: dict[str, Operation] = {
     "pad_channels": lambda node, _c, x: F.pad(x[0], (0, 0, 0, 0, node.attributes["before"], node.attributes["after"])),
     "sigmoid": lambda _node, _c, x: torch.sigmoid(x[0]),
     "layer_norm": _layer_norm,
+    "mul": lambda _node, _c, x: x[0] * x[1],
 }

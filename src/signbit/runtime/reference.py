@@ -131,9 +131,8 @@ def _avg_pool2d(node: Node, inputs: list[Array], output: Value) -> Array:
     return (total / count).astype(np.float32)
 
 
-def _add(_: Node, inputs: list[Array], __: Value) -> Array:
-    total: Array = inputs[0] + inputs[1]
-    return total
+def _of_two(operator: Callable[[Array, Array], Array]) -> Callable[[Node, list[Array], Value], Array]:
+    return lambda _node, inputs, _output: operator(*inputs)
 
 
 def _sigmoid(_: Node, inputs: list[Array], __: Value) -> Array:
@@ -184,7 +183,7 @@ _OPERATIONS: Mapping[str, Callable[[Node, list[Array], Value], Array]] = {
     "threshold": _threshold,
     "max_pool2d": _max_pool2d,
     "avg_pool2d": _avg_pool2d,
-    "add": _add,
+    "add": _of_two(np.add),
     "clamp": _clamp,
     "prelu": _prelu,
     "flatten": _flatten,
@@ -192,4 +191,5 @@ _OPERATIONS: Mapping[str, Callable[[Node, list[Array], Value], Array]] = {
     "pad_channels": _pad_channels,
     "sigmoid": _sigmoid,
     "layer_norm": _layer_norm,
+    "mul": _of_two(np.multiply),
 }
