@@ -20,7 +20,7 @@ from benchmarks.environment import RESULTS, environment
 from benchmarks.page import page
 from benchmarks.stream import many_images
 from signbit.files import write_bytes_atomically
-from signbit.runtime import available_isas
+from signbit.runtime import available_isas, ceilings
 
 HERE = Path(__file__).parent
 
@@ -48,7 +48,7 @@ def main() -> None:
     images = 20 if args.quick else 1000
     result: dict[str, Any] = {
         "environment": environment(args.quick, args.repeats),
-        "ceilings": ceilings(),
+        "ceilings": [row._asdict() for row in ceilings()],
         "import_ms": import_ms(),
         "wheel_bytes": None if args.quick else wheel_bytes(),
         "many_images": many_images(images),
@@ -99,16 +99,6 @@ def in_own_process(request: Mapping[str, Any], variables: Mapping[str, str]) -> 
         subprocess.run(command, check=True, cwd=HERE.parent, env=environment | variables, stdout=sys.stderr)
         rows: list[dict[str, Any]] = json.loads(told.read_text())
         return rows
-
-
-def ceilings() -> dict[str, float]:
-    """10^9 one-bit products a second on one core, by tier; compiled here and now."""
-    with TemporaryDirectory() as folder:
-        program = Path(folder) / "ceiling"
-        compiler = os.environ.get("CXX", "c++")
-        subprocess.run([compiler, "-O3", "-std=c++20", HERE / "ceiling.cpp", "-o", program], check=True)
-        lines = subprocess.run([program], check=True, capture_output=True, text=True).stdout.splitlines()
-    return {name: float(number) for name, number in (line.split() for line in lines)}
 
 
 def wheel_bytes() -> int:

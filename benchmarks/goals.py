@@ -77,8 +77,10 @@ def _speed(goal: str, rows: list[Row], wanted: float, *, binary_only: bool = Fal
         yield Outcome(goal, "", None, wanted)
 
 
-def _ceilings(layers: list[Row], ceilings: Mapping[str, float]) -> Iterator[Outcome]:
+def _ceilings(layers: list[Row], measured: list[Row]) -> Iterator[Outcome]:
     goal = "each layer, norm and sign fused, of the tier's ceiling on one core"
+    known = [row for row in measured if row["gmacs_per_second"] is not None]
+    ceilings = {row["isa"]: max(r["gmacs_per_second"] for r in known if r["isa"] == row["isa"]) for row in known}
     rows = [(row, cap) for row in layers if row["threads"] == 1 for cap in row["caps"] if cap in ceilings]
     for row, cap in rows:
         rate = row["products"] / row["ms"]["signbit"] * 1e-6

@@ -17,7 +17,14 @@ def page(result: Mapping[str, Any]) -> str:
         (o.goal, o.where, "" if o.measured is None else f"{o.measured:.3g} {o.unit}", _wanted(o), o.verdict())
         for o in outcomes(result)
     ]
-    ceilings = [(tier, f"{rate:.0f}") for tier, rate in result["ceilings"].items()]
+    ceilings = [
+        (
+            row["isa"],
+            row["way"],
+            "not on this CPU" if row["gmacs_per_second"] is None else f"{row['gmacs_per_second']:.0f}",
+        )
+        for row in result["ceilings"]
+    ]
     return f"""# Inference
 
 Written by `make bench` from [inference.json](inference.json); do not edit.
@@ -49,9 +56,10 @@ Milliseconds of one layer with batch norm and sign, in a chain of equal ones.
 
 ## Ceilings
 
-`benchmarks/ceiling.cpp`: 10^9 one-bit products a second of one core with the tier's instructions alone.
+`signbit.runtime.ceilings()`: 10^9 one-bit products a second of one core with the tier's instructions alone, on
+registers and a few cache lines.
 
-{_table(("tier", "10^9/s"), ceilings)}
+{_table(("tier", "counts with", "10^9/s"), ceilings)}
 """
 
 

@@ -51,7 +51,11 @@ def test_goals_read_the_fastest_peer() -> None:
     result = {
         "networks": [row(ms=slow), row(ms=fast, threads=2)],
         "layers": [{**row(ms={"signbit": 1.0, "torch fp32": 3.0}), "caps": ["none", "avx2"], "products": 90_000_000}],
-        "ceilings": {"avx2": 100.0},
+        "ceilings": [
+            {"isa": "amx_int8", "way": "", "gmacs_per_second": None},
+            {"isa": "avx2", "way": "best", "gmacs_per_second": 100.0},
+            {"isa": "avx2", "way": "other", "gmacs_per_second": 50.0},
+        ],
         "import_ms": 50.0,
         "wheel_bytes": 2_500_000,
         "many_images": {

@@ -1,12 +1,13 @@
-// bgemm for any CPU: no POPCNT instruction is assumed. Counts of octets are summed in octets for up to 31 words
-// (31 * 8 = 248 < 256), then spread to int32. Lanes are independent, so compilers turn the lane loop into vectors.
+// bgemm for any CPU: no POPCNT instruction is assumed. Counts of octets are summed in octets for up to 31 words,
+// then spread to int32. Lanes are independent, so compilers turn the lane loop into vectors.
 #include "kernels/bgemm.h"
+#include "kernels/octet_counts.h"
 
 namespace sbn {
 namespace {
 
 constexpr std::size_t kLanes = 8;
-constexpr std::size_t kBlock = 31;
+constexpr std::size_t kBlock = kMostOctetWords;
 
 }  // namespace
 }  // namespace sbn
@@ -16,13 +17,6 @@ constexpr std::size_t kBlock = 31;
 namespace sbn {
 namespace {
 
-// Number of one bits of each octet, in that octet.
-std::uint32_t octet_counts(std::uint32_t x) {
-    x -= (x >> 1) & 0x55555555u;
-    x = (x & 0x33333333u) + ((x >> 2) & 0x33333333u);
-    return (x + (x >> 4)) & 0x0F0F0F0Fu;
-}
-
 void panel_row(const std::uint32_t* a, const std::uint32_t* w, std::size_t k_words, std::int32_t* sums) {
     for (std::size_t lane = 0; lane < kLanes; ++lane) sums[lane] = 0;
     for (std::size_t begin = 0; begin < k_words; begin += kBlock) {
@@ -30,10 +24,8 @@ void panel_row(const std::uint32_t* a, const std::uint32_t* w, std::size_t k_wor
         std::uint32_t octets[kLanes] = {};
         for (std::size_t k = begin; k < end; ++k)
             for (std::size_t lane = 0; lane < kLanes; ++lane) octets[lane] += octet_counts(a[k] ^ w[k * kLanes + lane]);
-        for (std::size_t lane = 0; lane < kLanes; ++lane) {
-            const std::uint32_t pairs = (octets[lane] & 0x00FF00FFu) + ((octets[lane] >> 8) & 0x00FF00FFu);
-            sums[lane] += static_cast<std::int32_t>((pairs & 0xFFFFu) + (pairs >> 16));
-        }
+        for (std::size_t lane = 0; lane < kLanes; ++lane)
+            sums[lane] += static_cast<std::int32_t>(sum_of_octets(octets[lane]));
     }
 }
 
