@@ -57,8 +57,8 @@ Milliseconds of one layer with batch norm and sign, in a chain of equal ones.
 
 ## Tiers
 
-Layers of 115.6 million products with batch norm and sign on one core, in turns with the ceiling; medians. 64-bit Arm
-under emulation: [instructions of binary layers](neon-instructions.md).
+Layers of 115.6 million products with batch norm and sign on one core, in turns with the ceiling: of both the fastest of
+a round, then medians over rounds. 64-bit Arm under emulation: [instructions of binary layers](neon-instructions.md).
 
 {_tiers(result["tiers"])}
 

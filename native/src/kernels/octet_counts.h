@@ -1,4 +1,4 @@
-// Counting ones without an instruction for it, in the four octets of a word at once.
+// Counts of ones in the four octets of a word. Words: uint32_t, or a vector of them.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -9,7 +9,7 @@ namespace {
 // Counts of that many words fit an octet: 31 * 8 = 248 < 256.
 constexpr std::size_t kMostOctetWords = 31;
 
-// Number of one bits of each octet, in that octet. Words: uint32_t, or a vector of them.
+// Number of one bits of each octet, in that octet, without an instruction for it.
 template <class Words>
 constexpr Words octet_counts(Words x) {
     x -= (x >> 1) & 0x55555555u;
@@ -18,8 +18,9 @@ constexpr Words octet_counts(Words x) {
 }
 
 // Of the four octets of a word.
-constexpr std::uint32_t sum_of_octets(std::uint32_t x) {
-    const std::uint32_t pairs = (x & 0x00FF00FFu) + ((x >> 8) & 0x00FF00FFu);
+template <class Words>
+constexpr Words sum_of_octets(Words x) {
+    const Words pairs = (x & 0x00FF00FFu) + ((x >> 8) & 0x00FF00FFu);
     return (pairs & 0xFFFFu) + (pairs >> 16);
 }
 
