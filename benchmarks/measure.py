@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.engines import CALIBRATION_IMAGES, Builder, binary_engines, float_engines
-from benchmarks.subjects import Subject, chain, network
+from benchmarks.subjects import Subject, chain, networks
 from signbit.cli.bench import fastest_profile, interleaved, open_ms
 from signbit.format import write_bytes
 from signbit.interop.engines import FloatArray, Runner
@@ -43,7 +43,7 @@ def measure(request: Mapping[str, Any]) -> list[dict[str, Any]]:
 def _networks(request: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Rows of all methods. They share the full-precision twin, and its engines, which run once beside all of them."""
     case = request["case"]
-    subjects = {name: network(case["model"], name, case["size"]) for name in case["methods"]}
+    subjects = networks(case["model"], case["methods"], case["size"])
     twin = next(iter(subjects.values())).float_twin
     images = _images(twin.values[twin.input].shape)
     builders: dict[Key, Builder] = {}
