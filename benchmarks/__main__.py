@@ -1,4 +1,7 @@
-"""``python -m benchmarks``: measure every case and write docs/results/inference.json and inference.md."""
+"""``python -m benchmarks``: measure every case and write docs/results/inference.json and inference.md.
+
+The files are written after every part, so an interrupted run leaves what it has measured.
+"""
 
 from __future__ import annotations
 
@@ -8,19 +11,19 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from statistics import median
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import yaml
 
+from benchmarks.deployment import import_ms, wheel
 from benchmarks.environment import RESULTS, environment
 from benchmarks.page import page
 from benchmarks.stream import many_images
 from signbit.files import write_bytes_atomically
-from signbit.runtime import available_isas
+from signbit.runtime import available_isas, ceilings
 
 HERE = Path(__file__).parent
 
@@ -37,43 +40,77 @@ def main() -> None:
         "--quick", action="store_true", help="one layer and one small network under one cap, to see that it works"
     )
     parser.add_argument("--out", type=Path, default=RESULTS, help=f"folder of the results (default {RESULTS})")
-    parser.add_argument("--repeats", type=int, default=25, help="counted runs of each engine (default 25)")
+    parser.add_argument("--repeats", type=int, default=20, help="counted runs of each engine (default 20)")
     parser.add_argument("--threads", default="1,2", help="numbers of threads (default 1,2)")
-    parser.add_argument("--only", default="", metavar="WORD", help="cases whose description has this word, as resnet18")
+    parser.add_argument(
+        "--only", default="", metavar="WORD", help="parts whose description has this word, as resnet18, tiers or wheel"
+    )
     args = parser.parse_args()
     cases = yaml.safe_load((HERE / "cases.yaml").read_text())
     if args.quick:
         cases, args.repeats = cases["quick"], 5
-    threads = [int(number) for number in args.threads.split(",")]
-    images = 20 if args.quick else 1000
+    parts = [
+        *single_parts(args.quick),
+        *cases_under_caps(cases, args.repeats, [int(number) for number in args.threads.split(",")], args.quick),
+    ]
+    parts = [part for part in parts if args.only in part[0]]
+    if not parts:
+        parser.error(f"--only {args.only}: no part of the benchmark has this word in its description")
     result: dict[str, Any] = {
         "environment": environment(args.quick, args.repeats),
-        "ceilings": ceilings(),
-        "import_ms": import_ms(),
-        "wheel_bytes": None if args.quick else wheel_bytes(),
-        "many_images": many_images(images),
+        **dict.fromkeys(("ceilings", "tiers", "import_ms", "wheel", "many_images")),
         "layers": [],
         "networks": [],
+        "failures": [],
     }
-    for kind, case in every_case(cases):
-        if args.only not in f"{kind} {case}":
-            continue
-        for names, isa, variables in caps()[-1:] if args.quick else caps():
-            print(f"{kind}: {case}, {' = '.join(names)}", file=sys.stderr, flush=True)
-            request = {"case": case, "isa": isa, "threads": threads, "repeats": args.repeats}
-            result[kind] += [{**case, "caps": names, **row} for row in in_own_process(request, variables)]
-    args.out.mkdir(parents=True, exist_ok=True)
-    write_bytes_atomically(args.out / "inference.json", (json.dumps(result, indent=1) + "\n").encode())
-    write_bytes_atomically(args.out / "inference.md", page(result).encode())
+    started = time.monotonic()
+    for number, (description, kind, measured) in enumerate(parts, 1):
+        minutes, seconds = divmod(int(time.monotonic() - started), 60)
+        print(f"[{number}/{len(parts)}] {minutes}:{seconds:02} {description}", file=sys.stderr, flush=True)
+        try:
+            found = measured()
+        except (subprocess.CalledProcessError, OSError) as error:
+            result["failures"].append({"part": description, "error": str(error)})
+        else:
+            result[kind] = [*result[kind], *found] if kind in ("layers", "networks") else found
+        result["environment"]["seconds"] = round(time.monotonic() - started)
+        args.out.mkdir(parents=True, exist_ok=True)
+        write_bytes_atomically(args.out / "inference.json", (json.dumps(result, indent=1) + "\n").encode())
+        write_bytes_atomically(args.out / "inference.md", page(result).encode())
     print(args.out / "inference.md")
+    if result["failures"]:
+        raise SystemExit("failed: " + "; ".join(failure["part"] for failure in result["failures"]))
 
 
-def every_case(cases: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
-    for case in cases["layers"]:
-        yield "layers", case
-    for case in cases["networks"]:
-        for method in case["methods"]:
-            yield "networks", {"model": case["model"], "method": method, "size": case["size"]}
+Part = tuple[str, str, Callable[[], Any]]
+"""Description, key of the result, what measures it."""
+
+
+def single_parts(quick: bool) -> Iterator[Part]:
+    yield "ceilings", "ceilings", lambda: [row._asdict() for row in ceilings()]
+    yield "import", "import_ms", import_ms
+    yield "many images", "many_images", lambda: many_images(20 if quick else 500)
+    if not quick:
+        yield "tiers", "tiers", lambda: in_own_process("benchmarks.tiers", None, {})
+        yield "wheel", "wheel", wheel
+
+
+def cases_under_caps(cases: Mapping[str, Any], repeats: int, threads: Sequence[int], quick: bool) -> Iterator[Part]:
+    layers = [*cases.get("reference_layers", ()), *cases["layers"]]
+    for kind, case in [("layers", case) for case in layers] + [("networks", case) for case in cases["networks"]]:
+        for names, isa, variables in caps()[-1:] if quick else caps():
+            request = {"case": case, "isa": isa, "threads": threads, "repeats": repeats}
+            plain = {name: value for name, value in case.items() if name != "methods"} | {"caps": names}
+
+            def measured(
+                request: Mapping[str, Any] = request,
+                variables: Mapping[str, str] = variables,
+                plain: Mapping[str, Any] = plain,
+            ) -> list[dict[str, Any]]:
+                return [{**plain, **row} for row in in_own_process("benchmarks.measure", request, variables)]
+
+            what = " ".join(f"{name} {value}" for name, value in case.items())
+            yield f"{kind}: {what}, cap {' = '.join(names)}", kind, measured
 
 
 def caps() -> list[tuple[list[str], str | None, dict[str, str]]]:
@@ -90,45 +127,16 @@ def caps() -> list[tuple[list[str], str | None, dict[str, str]]]:
     return [(["none"], None, {}), *capped]
 
 
-def in_own_process(request: Mapping[str, Any], variables: Mapping[str, str]) -> list[dict[str, Any]]:
+def in_own_process(module: str, request: Mapping[str, Any] | None, variables: Mapping[str, str]) -> list[Any]:
+    """What a module of this package writes to the file that it is given."""
     with TemporaryDirectory() as folder:
         asked, told = Path(folder) / "request.json", Path(folder) / "result.json"
         asked.write_text(json.dumps(request))
-        command = [sys.executable, "-m", "benchmarks.measure", str(asked), str(told)]
+        command = [sys.executable, "-m", module, *([] if request is None else [str(asked)]), str(told)]
         environment = {name: value for name, value in os.environ.items() if name != "OMP_NUM_THREADS"}
         subprocess.run(command, check=True, cwd=HERE.parent, env=environment | variables, stdout=sys.stderr)
-        rows: list[dict[str, Any]] = json.loads(told.read_text())
+        rows: list[Any] = json.loads(told.read_text())
         return rows
-
-
-def ceilings() -> dict[str, float]:
-    """10^9 one-bit products a second on one core, by tier; compiled here and now."""
-    with TemporaryDirectory() as folder:
-        program = Path(folder) / "ceiling"
-        compiler = os.environ.get("CXX", "c++")
-        subprocess.run([compiler, "-O3", "-std=c++20", HERE / "ceiling.cpp", "-o", program], check=True)
-        lines = subprocess.run([program], check=True, capture_output=True, text=True).stdout.splitlines()
-    return {name: float(number) for name, number in (line.split() for line in lines)}
-
-
-def wheel_bytes() -> int:
-    """Size of the wheel, built here and now."""
-    with TemporaryDirectory() as folder:
-        command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation"]
-        subprocess.run([*command, "--wheel-dir", folder, str(HERE.parent)], check=True, stdout=sys.stderr)
-        (wheel,) = Path(folder).glob("signbit-*.whl")
-        return wheel.stat().st_size
-
-
-def import_ms() -> float:
-    """What ``import signbit`` adds to starting Python."""
-
-    def once(code: str) -> float:
-        start = time.perf_counter()
-        subprocess.run([sys.executable, "-c", code], check=True)
-        return time.perf_counter() - start
-
-    return 1000 * median(once("import signbit") - once("pass") for _ in range(7))
 
 
 if __name__ == "__main__":

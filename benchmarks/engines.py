@@ -1,17 +1,17 @@
-"""Who runs a subject: the native runtime, and each peer in each precision."""
+"""Who runs a network: the native runtime, and each peer in each precision."""
 
 from __future__ import annotations
 
 import logging
 import os
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 
-from benchmarks.subjects import Subject
 from signbit.format import Graph, write_bytes
 from signbit.interop import PEERS
 from signbit.interop.engines import FloatArray, Runner, run_onnx, run_openvino
@@ -24,29 +24,40 @@ Builder = Callable[[int], Runner]
 """Threads -> a function from images to outputs."""
 
 
-def engines(subject: Subject, images: FloatArray, isa: str | None) -> dict[str, Builder]:
-    """Name -> builder. What takes long, quantizing above all, is done here, once for all numbers of threads.
+def binary_engines(graph: Graph, isa: str | None) -> dict[str, Builder]:
+    """Name -> builder, of those that run the binary network itself.
+
+    Parameters
+    ----------
+    isa : tier of the native runtime; None: the best.
+    """
+    content = write_bytes(graph)
+    table: dict[str, Builder] = {
+        "signbit": lambda threads: Session(content, threads=threads, isa=isa).run,
+        "openvino binary": lambda threads: run_openvino(to_openvino(graph), threads),
+    }
+    if has_bf16():
+        table["openvino binary, bf16"] = lambda threads: run_openvino(to_openvino(graph), threads, "bf16")
+    return table
+
+
+def float_engines(twin: Graph, images: FloatArray) -> dict[str, Builder]:
+    """Name -> builder, of those that run the full-precision twin; what takes long is done at the first use, and once.
 
     Parameters
     ----------
     images : for the calibration of int8.
-    isa : tier of the native runtime; None: the best.
     """
-    content = write_bytes(subject.binary)
-    twin = subject.float_twin
-    onnx, onnx_int8 = to_onnx(twin).SerializeToString(), _onnx_int8(twin, images)
+    onnx = cache(lambda: to_onnx(twin).SerializeToString())
+    onnx_int8, openvino_int8 = cache(lambda: _onnx_int8(twin, images)), cache(lambda: _openvino_int8(twin, images))
     table: dict[str, Builder] = {
-        "signbit": lambda threads: Session(content, threads=threads, isa=isa).run,
-        "openvino binary": lambda threads: run_openvino(to_openvino(subject.binary), threads),
         "openvino fp32": lambda threads: run_openvino(to_openvino(twin), threads),
-        "onnxruntime fp32": lambda threads: run_onnx(onnx, threads),
-        "onnxruntime int8": lambda threads: run_onnx(onnx_int8, threads),
+        "openvino int8": lambda threads: run_openvino(openvino_int8(), threads),
+        "onnxruntime fp32": lambda threads: run_onnx(onnx(), threads),
+        "onnxruntime int8": lambda threads: run_onnx(onnx_int8(), threads),
         "torch fp32": lambda threads: PEERS["torch"].target(twin, threads),
     }
-    openvino_int8 = _openvino_int8(twin, images)
-    table["openvino int8"] = lambda threads: run_openvino(openvino_int8, threads)
     if has_bf16():
-        table["openvino binary, bf16"] = lambda threads: run_openvino(to_openvino(subject.binary), threads, "bf16")
         table["openvino bf16"] = lambda threads: run_openvino(to_openvino(twin), threads, "bf16")
     return table
 

@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 Row = Mapping[str, Any]
+RESNETS = ("birealnet18", "resnet18")
+OTHER_CPU = "not on this CPU"
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """One line of the table of goals; ``measured`` is None where no row of the results bears on it."""
+    """One line of the table of goals.
+
+    Attributes
+    ----------
+    measured : None where no row of the results bears on it.
+    rows : networks whose profile shows where the time goes.
+    unmeasured : why there is no figure.
+    """
 
     goal: str
     where: str
@@ -19,46 +28,28 @@ class Outcome:
     wanted: float
     unit: str = "x"
     at_most: bool = False
+    rows: Sequence[Row] = ()
+    unmeasured: str = "not measured in this run"
+
+    def reached(self) -> bool:
+        if self.measured is None:
+            return False
+        return self.measured <= self.wanted if self.at_most else self.measured >= self.wanted
 
     def verdict(self) -> str:
         if self.measured is None:
-            return "not measured in this run"
-        if self.measured <= self.wanted if self.at_most else self.measured >= self.wanted:
+            return self.unmeasured
+        if self.reached():
             return "reached"
-        return f"{100 * self.measured / self.wanted:.0f} % of the goal"
+        return f"{100 * self.measured / self.wanted:.0f} % of the goal" if self.wanted else "missed"
 
 
-def fastest_peer(row: Row, binary_openvino_only: bool = False) -> tuple[str, float]:
-    """Name and milliseconds of the fastest other engine."""
+def fastest_peer(row: Row, binary_openvino_only: bool = False) -> tuple[str, float] | None:
+    """Name and milliseconds of the fastest other engine; None if none ran."""
     others = {name: ms for name, ms in row["ms"].items() if name != "signbit"}
     if binary_openvino_only:
         others = {name: ms for name, ms in others.items() if name.startswith("openvino binary")}
-    name = min(others, key=others.__getitem__)
-    return name, others[name]
-
-
-def outcomes(result: Mapping[str, Any]) -> Iterator[Outcome]:
-    """Every goal, for every row of the results that it speaks of."""
-    networks, layers = result["networks"], result["layers"]
-    resnets = [row for row in networks if row["model"] in ("birealnet18", "resnet18") and row["size"] == 224]
-    for cap, wanted in (("none", 1.5), ("avx512_vpopcntdq", 2.5), ("avx2", 2.5)):
-        goal = f"binary ResNet-18 topology against the fastest peer in any precision, cap: {cap}"
-        yield from _speed(goal, [row for row in resnets if _is(row, cap=cap)], wanted)
-    alexnets = [row for row in networks if _is(row, model="alexnet", cap="none")]
-    yield from _speed("binary AlexNet against the fastest peer in any precision", alexnets, 4.0)
-    binarynets = [row for row in networks if _is(row, model="binarynet", cap="none")]
-    yield from _speed("BinaryNet, CIFAR-10, against OpenVINO binary", binarynets, 2.0, binary_only=True)
-    yield from _ceilings(layers, result["ceilings"])
-    yield from _scaling(networks)
-    yield from _files(networks)
-    yield Outcome("`import signbit`", "", result["import_ms"], 100, "ms", at_most=True)
-    wheel = result["wheel_bytes"]
-    yield Outcome("deployment wheel", "", wheel and wheel / 1e6, 2, "MB", at_most=True)
-    yield from _many_images(result["many_images"])
-
-
-def _is(row: Row, **wanted: object) -> bool:
-    return all(value in row["caps"] if name == "cap" else row[name] == value for name, value in wanted.items())
+    return min(others.items(), key=lambda item: item[1]) if others else None
 
 
 def label(row: Row) -> str:
@@ -68,53 +59,106 @@ def label(row: Row) -> str:
     return f"{row['size']}x{row['size']}x{row['channels']} {row['kernel']}x{row['kernel']}"
 
 
-def _speed(goal: str, rows: list[Row], wanted: float, *, binary_only: bool = False) -> Iterator[Outcome]:
+def outcomes(result: Mapping[str, Any]) -> Iterator[Outcome]:
+    """Every goal, for every row of the results that it speaks of."""
+    networks, tiers = result["networks"], result["environment"]["tiers"]
+    resnets = [row for row in networks if row["model"] in RESNETS and row["size"] == 224]
+    for tier, wanted in (("amx_int8", 1.5), ("avx512_vpopcntdq", 2.5), ("avx2", 2.5)):
+        goal = f"binary ResNet-18 topology against the fastest peer in any precision, tier {tier}"
+        # Without a cap a run is on the best tier.
+        caps = {tier, "none"} if tiers[0] == tier else {tier}
+        rows = [row for row in resnets if caps & set(row["caps"])]
+        yield from _speed(goal, rows, wanted, None if tier in tiers else OTHER_CPU)
+    uncapped = [row for row in networks if "none" in row["caps"]]
+    alexnets = [row for row in uncapped if row["model"] == "alexnet"]
+    yield from _speed("binary AlexNet against the fastest peer in any precision", alexnets, 4.0)
+    binarynets = [row for row in uncapped if row["model"] == "binarynet"]
+    yield from _speed("BinaryNet, CIFAR-10, against OpenVINO binary", binarynets, 2.0, binary_only=True)
+    yield from _ceilings(result["tiers"], result["ceilings"])
+    yield from _scaling(uncapped)
+    yield from _files([row for row in uncapped if row["threads"] == 1])
+    yield from _deployment(result)
+    yield from _many_images(result["many_images"])
+
+
+def _speed(
+    goal: str, rows: list[Row], wanted: float, unmeasured: str | None = None, *, binary_only: bool = False
+) -> Iterator[Outcome]:
     for row in rows:
-        peer, ms = fastest_peer(row, binary_only)
-        where = f"{label(row)}, {row['threads']} thread(s), {peer}"
-        yield Outcome(goal, where, ms / row["ms"]["signbit"], wanted)
+        where = f"{label(row)}, {row['threads']} thread(s)"
+        peer = fastest_peer(row, binary_only)
+        if peer is None:
+            yield Outcome(goal, where, None, wanted, unmeasured="no such peer ran")
+        else:
+            yield Outcome(goal, f"{where}, {peer[0]}", peer[1] / row["ms"]["signbit"], wanted, rows=[row])
     if not rows:
-        yield Outcome(goal, "", None, wanted)
+        yield Outcome(goal, "", None, wanted, **({"unmeasured": unmeasured} if unmeasured else {}))
 
 
-def _ceilings(layers: list[Row], ceilings: Mapping[str, float]) -> Iterator[Outcome]:
-    goal = "each layer, norm and sign fused, of the tier's ceiling on one core"
-    rows = [(row, cap) for row in layers if row["threads"] == 1 for cap in row["caps"] if cap in ceilings]
-    for row, cap in rows:
-        rate = row["products"] / row["ms"]["signbit"] * 1e-6
-        yield Outcome(goal, f"{label(row)}, {cap}", 100 * rate / ceilings[cap], 60, "%")
-    if not rows:
+def _ceilings(layers: list[Row] | None, ceilings: list[Row] | None) -> Iterator[Outcome]:
+    goal = "each layer of 115.6 million products, norm and sign fused, of the tier's ceiling on one core"
+    for row in layers or ():
+        yield Outcome(goal, f"{label(row)}, {row['isa']}", 100 * row["share"], 60, "%")
+    if layers is None:
         yield Outcome(goal, "", None, 60, "%")
+    for row in ceilings or ():
+        if row["gmacs_per_second"] is None:
+            yield Outcome(goal, row["isa"], None, 60, "%", unmeasured=OTHER_CPU)
 
 
 def _scaling(networks: list[Row]) -> Iterator[Outcome]:
     goal = "two threads against one, whole networks"
-    one = {label(row): row["ms"]["signbit"] for row in networks if _is(row, cap="none", threads=1)}
-    rows = [row for row in networks if _is(row, cap="none", threads=2) and label(row) in one]
-    for row in rows:
-        yield Outcome(goal, label(row), one[label(row)] / row["ms"]["signbit"], 1.8)
-    if not rows:
+    one = {label(row): row for row in networks if row["threads"] == 1}
+    pairs = [(one[label(row)], row) for row in networks if row["threads"] == 2 and label(row) in one]
+    for single, row in pairs:
+        faster = single["ms"]["signbit"] / row["ms"]["signbit"]
+        yield Outcome(goal, label(row), faster, 1.8, rows=[single, row])
+    if not pairs:
         yield Outcome(goal, "", None, 1.8)
 
 
-def _many_images(measured: Mapping[str, Any]) -> Iterator[Outcome]:
+def _files(networks: list[Row]) -> Iterator[Outcome]:
+    predicted, smaller, opening = (
+        "file size against what `summary` predicts",
+        "binary AlexNet's file against its float file",
+        "opening a session, files below 2 MB",
+    )
+    for row in networks:
+        off = 100 * abs(row["sbn_bytes"] / row["predicted_bytes"] - 1)
+        yield Outcome(predicted, label(row), off, 2, "%", at_most=True)
+    alexnets = [row for row in networks if row["model"] == "alexnet"]
+    for row in alexnets:
+        yield Outcome(smaller, label(row), row["float_bytes"] / row["sbn_bytes"], 20)
+    small = [row for row in networks if row["sbn_bytes"] < 2_000_000]
+    for row in small:
+        where = f"{label(row)}, {row['sbn_bytes']:,} bytes"
+        yield Outcome(opening, where, row["open_ms"], 10, "ms", at_most=True)
+    for goal, rows, wanted, unit in (
+        (predicted, networks, 2, "%"),
+        (smaller, alexnets, 20, "x"),
+        (opening, small, 10, "ms"),
+    ):
+        if not rows:
+            yield Outcome(goal, "", None, wanted, unit, at_most=unit != "x")
+
+
+def _deployment(result: Mapping[str, Any]) -> Iterator[Outcome]:
+    wheel = result["wheel"]
+    others = wheel and [name for name in wheel["requires"] if not name.startswith("numpy")]
+    yield Outcome("`import signbit`", "", result["import_ms"], 100, "ms", at_most=True)
+    yield Outcome("deployment wheel", "", wheel and wheel["bytes"] / 1e6, 2, "MB", at_most=True)
+    where = wheel and ", ".join(wheel["requires"])
+    yield Outcome("dependencies besides numpy", where or "", wheel and len(others), 0, "", at_most=True)
+
+
+def _many_images(measured: Mapping[str, Any] | None) -> Iterator[Outcome]:
+    busy, memory = "many images: cores kept busy", "many images: peak memory"
+    if measured is None:
+        yield Outcome(busy, "", None, 90, "%")
+        yield Outcome(memory, "", None, 1.1, at_most=True)
+        return
     few, many = measured["runs"]
     where = f"`signbit run`, {many['images']:,} JPEG files, {many['images'] / many['seconds']:.0f} images/s"
-    busy = 100 * many["cpu_seconds"] / many["seconds"] / measured["cores"]
-    yield Outcome("many images: cores kept busy", where, busy, 90, "%")
+    yield Outcome(busy, where, 100 * many["cpu_seconds"] / many["seconds"] / measured["cores"], 90, "%")
     where = f"{many['images']:,} files against {few['images']:,}, {many['peak_bytes'] / 1e6:.0f} MB"
-    yield Outcome("many images: peak memory", where, many["peak_bytes"] / few["peak_bytes"], 1.1, at_most=True)
-
-
-def _files(networks: list[Row]) -> Iterator[Outcome]:
-    for row in networks:
-        if not _is(row, cap="none", threads=1):
-            continue
-        off = 100 * abs(row["sbn_bytes"] / row["predicted_bytes"] - 1)
-        yield Outcome("file size against what `summary` predicts", label(row), off, 2, "%", at_most=True)
-        if row["model"] == "alexnet":
-            smaller = row["float_bytes"] / row["sbn_bytes"]
-            yield Outcome("binary AlexNet's file against its float file", label(row), smaller, 20)
-        if row["sbn_bytes"] < 2_000_000:
-            where = f"{label(row)}, {row['sbn_bytes']:,} bytes"
-            yield Outcome("opening a session", where, row["open_ms"], 10, "ms", at_most=True)
+    yield Outcome(memory, where, many["peak_bytes"] / few["peak_bytes"], 1.1, at_most=True)

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
-import time
-from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 
-from benchmarks.subjects import network
+from benchmarks.subjects import networks
 from signbit.format import write_bytes
 
+ROOT = Path(__file__).parents[1]
 SIDE = 256
 """Pixels of the JPEG files, a little above the network's 224."""
 TIMES = 4
@@ -29,7 +29,7 @@ def many_images(count: int) -> dict[str, Any]:
     cores = len(os.sched_getaffinity(0))
     with TemporaryDirectory() as name:
         folder = Path(name)
-        (folder / "net.sbn").write_bytes(write_bytes(network("resnet18", "ste", 224).binary))
+        (folder / "net.sbn").write_bytes(write_bytes(networks("resnet18", ["ste"], 224)["ste"].binary))
         (folder / "images").mkdir()
         draw = np.random.default_rng(0)
         coarse = draw.integers(0, 256, (SIDE // 8, SIDE // 8, 3), np.uint8)
@@ -46,13 +46,10 @@ def many_images(count: int) -> dict[str, Any]:
     return {"cores": cores, "runs": runs}
 
 
-def _measured(command: list[str]) -> Mapping[str, float]:
+def _measured(command: list[str]) -> dict[str, float]:
     """Wall-clock seconds, processor seconds and peak memory of one process."""
-    start = time.perf_counter()
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-    seconds = time.perf_counter() - start
-    if process.returncode != 0:
-        raise SystemExit(f"{' '.join(command)}: exit code {process.returncode}")
-    return {"seconds": seconds, "cpu_seconds": usage.ru_utime + usage.ru_stime, "peak_bytes": 1024 * usage.ru_maxrss}
+    with TemporaryDirectory() as folder:
+        told = Path(folder) / "usage.json"
+        subprocess.run([sys.executable, "-m", "benchmarks.usage", str(told), *command], check=True, cwd=ROOT)
+        found: dict[str, float] = json.loads(told.read_text())
+        return found

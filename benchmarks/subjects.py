@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -24,26 +24,30 @@ class Subject:
     predicted_bytes: int = 0
 
 
-def network(model: str, method: str, size: int) -> Subject:
-    """A model of ours with random weights."""
+def networks(model: str, methods: Sequence[str], size: int) -> dict[str, Subject]:
+    """A model of ours with random weights, by method; all with the same twin."""
+    twin, _ = _exported(model, "float", size)
+    subjects = {}
+    for method in methods:
+        binary, predicted_bytes = _exported(model, method, size)
+        subjects[method] = Subject(binary, twin, predicted_bytes)
+    return subjects
+
+
+def _exported(model: str, method: str, size: int) -> tuple[Graph, int]:
+    """The graph, and what the summary says of its file's size."""
     import torch
 
     import signbit
     from signbit.exporter import lower_model
 
     shape = (1, 3, size, size)
-
-    def built(name: str) -> Any:
-        torch.manual_seed(SEED)
-        module = signbit.create_model(model, method=name, num_classes=CLASSES, input_size=shape)
-        with torch.no_grad():
-            module.train()(torch.randn(STATISTICS_IMAGES, *shape[1:]))
-        return module.eval()
-
-    image = torch.zeros(shape)
-    binary, twin = built(method), built("float")
-    predicted = signbit.summary(binary, input_size=shape).sbn_bytes
-    return Subject(lower_model(binary, image), lower_model(twin, image), predicted)
+    torch.manual_seed(SEED)
+    module = signbit.create_model(model, method=method, num_classes=CLASSES, input_size=shape)
+    with torch.no_grad():
+        module.train()(torch.randn(STATISTICS_IMAGES, *shape[1:]))
+    module.eval()
+    return lower_model(module, torch.zeros(shape)), signbit.summary(module, input_size=shape).sbn_bytes
 
 
 def chain(size: int, channels: int, kernel: int, depth: int) -> Subject:

@@ -109,6 +109,20 @@ void pointwise(const char* name, const sbn::PointwiseKernel& kernel) {
     std::printf("%s: ok\n", name);
 }
 
+// What a ceiling counts is what it says it counts, in every round.
+void ceiling(const char* name, const sbn::Ceiling& ceiling) {
+    const auto bit = [](std::size_t row, bool weights, std::size_t i) {
+        return sbn::ceiling_word(row, weights, i / 32) >> i % 32 & 1u;
+    };
+    std::uint64_t differing = 0;
+    for (std::size_t row = 0; row < ceiling.rows; ++row)
+        for (std::size_t lane = 0; lane < ceiling.lanes; ++lane)
+            for (std::size_t i = 0; i < ceiling.bits; ++i) differing += bit(row, false, i) ^ bit(lane, true, i);
+    for (const std::size_t rounds : {1u, 2u, 5u})
+        require(ceiling.run(rounds) == rounds * differing, name, ceiling.way, ceiling.rows, ceiling.lanes, rounds);
+    std::printf("%s: %s: ok\n", name, ceiling.way);
+}
+
 // True for the first tier that brings this implementation.
 bool fresh(const void* kernel) {
     static std::set<const void*> seen;
@@ -119,6 +133,7 @@ bool fresh(const void* kernel) {
 
 int main() {
     for (const sbn::Tier& tier : sbn::tiers()) {
+        require(!tier.ceilings.empty(), tier.name.data(), "no ceiling", 0, 0, 0);
         if (!tier.usable()) {
             std::printf("not run: %s\n", tier.name.data());
             continue;
@@ -127,6 +142,7 @@ int main() {
         for (const sbn::BgemmKernel* kernel : tier.bgemm)
             if (fresh(kernel)) bgemm(name("bgemm").c_str(), *kernel);
         if (tier.tapgemm != nullptr && fresh(tier.tapgemm)) tapgemm(name("tapgemm").c_str(), *tier.tapgemm);
+        for (const sbn::Ceiling& each : tier.ceilings) ceiling(name("ceiling").c_str(), each);
         if (fresh(&tier.threshold_pack)) threshold_pack(name("threshold_pack").c_str(), tier.threshold_pack);
         if (fresh(&tier.sgemm)) sgemm(name("sgemm").c_str(), tier.sgemm);
         if (fresh(&tier.pointwise)) pointwise(name("pointwise").c_str(), tier.pointwise);

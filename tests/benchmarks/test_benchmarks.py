@@ -8,6 +8,7 @@ import subprocess
 import sys
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT))
 
 from benchmarks.goals import Outcome, outcomes  # noqa: E402
+from benchmarks.measure import _built  # noqa: E402
 from benchmarks.page import page  # noqa: E402
 from benchmarks.subjects import chain  # noqa: E402
 from signbit.runtime import reference  # noqa: E402
@@ -39,21 +41,43 @@ def test_quick_run(tmp_path: Path) -> None:
     assert min(network["ms"].values()) > 0
     assert network["difference"] < 1e-4, "OpenVINO ran another network"
     assert network["predicted_bytes"] == network["sbn_bytes"] < network["float_bytes"]
+    assert any(step["share_of_ceiling"] for step in network["profile"])
+    assert result["failures"] == []
+
+
+STEPS = [
+    {"name": "conv1", "op": "conv2d", "ms": 0.6, "gmacs_per_second": 12.0, "share_of_ceiling": None},
+    {"name": "conv2", "op": "binary_conv2d+affine", "ms": 0.395, "gmacs_per_second": 300.0, "share_of_ceiling": 0.5},
+    {"name": "pool", "op": "max_pool2d", "ms": 0.005, "gmacs_per_second": 0.0, "share_of_ceiling": None},
+]
+FACTS = {"sbn_bytes": 990, "predicted_bytes": 1000, "float_bytes": 9900, "open_ms": 20.0}
 
 
 def row(**changes: object) -> dict[str, object]:
-    usual = {"model": "birealnet18", "method": "ste", "size": 224, "caps": ["none"], "threads": 1, "sbn_bytes": 990}
-    return {**usual, "predicted_bytes": 1000, "float_bytes": 9900, "open_ms": 20.0, **changes}
+    usual = {"model": "birealnet18", "method": "ste", "size": 224, "caps": ["none", "avx2"], "threads": 1}
+    return {**usual, **FACTS, "profile": STEPS, "failed": {}, **changes}
 
 
-def test_goals_read_the_fastest_peer() -> None:
-    slow, fast = {"signbit": 2.0, "openvino int8": 4.0, "torch fp32": 9.0}, {"signbit": 1.25, "openvino int8": 2.0}
-    result = {
-        "networks": [row(ms=slow), row(ms=fast, threads=2)],
-        "layers": [{**row(ms={"signbit": 1.0, "torch fp32": 3.0}), "caps": ["none", "avx2"], "products": 90_000_000}],
-        "ceilings": {"avx2": 100.0},
+def results() -> dict[str, Any]:
+    slow, fast = {"signbit": 2.0, "openvino int8": 6.0, "torch fp32": 9.0}, {"signbit": 1.25, "openvino int8": 2.0}
+    layer = {"size": 7, "channels": 512, "kernel": 3}
+    return {
+        "environment": {
+            **{"quick": False, "cpu": "a CPU", "cores": 2, "load": 0.5, "date": "2026-01-01", "seconds": 9},
+            **{"tiers": ["avx2", "portable", "reference"], "python": "3.11", "packages": {"torch": "2"}, "repeats": 25},
+        },
+        "networks": [row(ms=slow), row(ms=fast, threads=2, failed={"torch fp32": "RuntimeError: no"})],
+        "layers": [],
+        "tiers": [
+            {**layer, "isa": "avx2", "products": 9, "gmacs_per_second": 90.0, "ceiling": 100.0, "share": 0.9},
+            {**layer, "isa": "portable", "products": 9, "gmacs_per_second": 5.0, "ceiling": 10.0, "share": 0.5},
+        ],
+        "ceilings": [
+            {"isa": "neon", "way": "", "gmacs_per_second": None},
+            {"isa": "avx2", "way": "tables", "gmacs_per_second": 100.0},
+        ],
         "import_ms": 50.0,
-        "wheel_bytes": 2_500_000,
+        "wheel": {"bytes": 2_500_000, "requires": ["numpy>=1.24", "rich"]},
         "many_images": {
             "cores": 2,
             "runs": [
@@ -61,24 +85,89 @@ def test_goals_read_the_fastest_peer() -> None:
                 {"images": 40, "seconds": 2.0, "cpu_seconds": 3.8, "peak_bytes": 105},
             ],
         },
+        "failures": [{"part": "wheel", "error": "no compiler"}],
     }
-    found = list(outcomes(result))
+
+
+def test_goals_read_the_fastest_peer() -> None:
+    found = list(outcomes(results()))
     measured = {(o.goal.partition(" ")[0], o.where): (o.measured, o.verdict()) for o in found}
     name = "birealnet18 ste 224x224"
-    assert measured["binary", f"{name}, 1 thread(s), openvino int8"] == (2.0, "reached")
-    assert measured["binary", f"{name}, 2 thread(s), openvino int8"] == (1.6, "reached")
+    assert measured["binary", f"{name}, 1 thread(s), openvino int8"] == (3.0, "reached")
+    assert measured["binary", f"{name}, 2 thread(s), openvino int8"] == (1.6, "64 % of the goal")
     assert measured["two", name] == (1.6, "89 % of the goal")
-    assert measured["each", f"{name}, avx2"] == (90.0, "reached")
+    assert measured["each", "7x7x512 3x3, avx2"] == (90.0, "reached")
+    assert measured["each", "7x7x512 3x3, portable"] == (50.0, "83 % of the goal")
+    assert measured["each", "neon"] == (None, "not on this CPU")
     assert measured["opening", f"{name}, 990 bytes"] == (20.0, "200 % of the goal")
     assert measured["`import", ""] == (50.0, "reached")
     assert measured["deployment", ""] == (2.5, "125 % of the goal")
+    assert measured["dependencies", "numpy>=1.24, rich"] == (1, "missed")
     many = {o.goal: (o.measured, o.verdict()) for o in found if o.goal.startswith("many images")}
     assert many == {
         "many images: cores kept busy": (pytest.approx(95.0), "reached"),
         "many images: peak memory": (1.05, "reached"),
     }
+    unmeasured = {o.goal.partition(", tier ")[2] or o.goal.split()[1]: o.verdict() for o in found if o.measured is None}
+    assert unmeasured["amx_int8"] == unmeasured["avx512_vpopcntdq"] == "not on this CPU"
+    assert unmeasured["AlexNet"] == "not measured in this run"
     assert Outcome("wheel", "", None, 2).verdict() == "not measured in this run"
-    assert [o.goal for o in found if o.measured is None and "AlexNet" in o.goal]
+
+
+def test_a_run_without_a_cap_is_one_on_the_best_tier() -> None:
+    found = results()
+    found["environment"]["tiers"] = ["amx_int8", "avx512_vpopcntdq", "avx512", "avx2", "portable", "reference"]
+    found["networks"] = [row(ms={"signbit": 1.0, "openvino int8": 1.6}, caps=["none"])]
+    (outcome,) = (o for o in outcomes(found) if o.goal.endswith("tier amx_int8"))
+    assert (outcome.measured, outcome.wanted, outcome.verdict()) == (1.6, 1.5, "reached")
+    verdicts = [o.verdict() for o in outcomes(found) if o.goal.endswith(("tier avx512_vpopcntdq", "tier avx2"))]
+    assert verdicts == ["not measured in this run"] * 2
+
+
+def test_every_goal_has_a_line_whatever_was_measured() -> None:
+    nothing = {**results(), "networks": [], "layers": []}
+    nothing |= dict.fromkeys(("tiers", "ceilings", "import_ms", "wheel", "many_images"))
+    goals = {o.goal for o in outcomes(results())}
+    assert {o.goal for o in outcomes(nothing)} == goals
+    assert len(goals) == 15
+    assert all(o.measured is None for o in outcomes(nothing))
+    assert page(nothing).count("Not measured in this run.") == 5
+
+
+def test_the_page_explains_what_is_not_reached() -> None:
+    text = page(results())
+    where = text[text.index("## Where the time goes") : text.index("## Networks")]
+    assert "### birealnet18 ste 224x224, cap none = avx2" in where
+    assert "| conv2 | binary_conv2d + affine | 0.395 | 0.395 | 40 | 300 | 50 |" in where
+    assert "| 1 smaller steps |  | 0.005 | 0.005 | 0 |  |  |" in where
+    assert "| all |  | 1.000 | 1.000 | 100 |  |  |" in where
+    assert "2 thread(s), torch fp32: RuntimeError: no" in text
+    assert "* wheel: no compiler" in text
+    reached = results()
+    reached["networks"] = [row(ms={"signbit": 1.0, "torch fp32": 9.0}, open_ms=1.0)]
+    assert "No network is behind" in page(reached)
+
+
+def test_a_peer_that_fails_is_named_and_left_out(capsys: pytest.CaptureFixture[str]) -> None:
+    def fails(_: object) -> Any:
+        raise RuntimeError("no such layer\nand more")
+
+    works = {("ste", "signbit"): lambda _: np.copy, ("", "unbuilt"): fails, ("", "broken"): lambda _: fails}
+    runners, failed = _built(works, 1, np.zeros(1, np.float32))
+    assert list(runners) == [("ste", "signbit")]
+    assert failed == dict.fromkeys((("", "unbuilt"), ("", "broken")), "RuntimeError: no such layer")
+    assert "unbuilt failed: RuntimeError: no such layer" in capsys.readouterr().err
+    with pytest.raises(RuntimeError):
+        _built({("ste", "signbit"): fails}, 1, np.zeros(1, np.float32))
+
+
+def test_memory_of_the_parent_is_not_counted(tmp_path: Path) -> None:
+    ballast = bytearray(b"x") * 300_000_000
+    command = [sys.executable, "-m", "benchmarks.usage", str(tmp_path / "usage.json")]
+    subprocess.run([*command, sys.executable, "-c", "x = bytearray(b'x') * 50_000_000"], cwd=ROOT, check=True)
+    assert 50_000_000 < json.loads((tmp_path / "usage.json").read_text())["peak_bytes"] < len(ballast) / 2
+    failing = subprocess.run([*command, "false"], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (failing.returncode, failing.stderr) == (1, "false: exit code 1\n")
 
 
 @pytest.mark.parametrize("kernel", [1, 3])

@@ -16,17 +16,13 @@ from test_native_binary_conv import ALPHABETS_AND_PADS, CHANNELS, network, rando
 from signbit.format import write_bytes
 from signbit.runtime import reference
 
-sys.path.append(str(Path(__file__).parents[1] / "soak"))
+sys.path += [str(Path(__file__).parents[1] / "soak"), str(Path(__file__).parents[2])]
 from exact_graphs import exact_graph, exact_input
+
+from benchmarks.neon_instructions import CROSS_OPTIONS
 
 CROSS = "aarch64-linux-gnu-"
 QEMU = shutil.which("qemu-aarch64") or shutil.which("qemu-aarch64-static")
-OPTIONS = (
-    "-DCMAKE_SYSTEM_NAME=Linux",
-    "-DCMAKE_SYSTEM_PROCESSOR=aarch64",
-    f"-DCMAKE_CXX_COMPILER={CROSS}g++",
-    "-DCMAKE_EXE_LINKER_FLAGS=-static",
-)
 
 pytestmark = [
     pytest.mark.slow,
@@ -39,7 +35,7 @@ pytestmark = [
 
 
 def emulated(driver: str, *arguments: str | Path) -> str:
-    result = run(str(QEMU), build("native-aarch64", driver, *OPTIONS) / driver, *arguments)
+    result = run(str(QEMU), build("native-aarch64", driver, *CROSS_OPTIONS) / driver, *arguments)
     assert result.returncode == 0, result.stdout + result.stderr
     return result.stdout
 
@@ -77,5 +73,5 @@ def test_whole_networks_equal_the_reference(tmp_path: Path) -> None:
 
 
 def test_objects_export_one_table_and_share_nothing() -> None:
-    objects = objects_of_kernels(build("native-aarch64", "signbit_kernels", *OPTIONS), CROSS + "nm")
+    objects = objects_of_kernels(build("native-aarch64", "signbit_kernels", *CROSS_OPTIONS), CROSS + "nm")
     assert "bgemm_neon.cpp.o" in objects

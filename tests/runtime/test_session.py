@@ -118,6 +118,9 @@ def test_profile(name: str) -> None:
         weight, output = node.blobs.get("weight"), GRAPH.values[node.output].shape
         expected += 0 if weight is None else output[0] * output[1] * int(np.prod(weight.shape))
     assert sum(row.macs for row in times) == len(BATCH) * expected
+    compared = [row for row in times if row.share_of_ceiling is not None]
+    assert compared == [row for row in times if "binary_conv2d" in row.op and name != "reference"]
+    assert all(row.share_of_ceiling == pytest.approx(row.gmacs_per_second / row.ceiling) for row in compared)
 
 
 @every_isa

@@ -20,7 +20,7 @@
 // octet.
 //
 //   tier               lanes  tile (rows x panels)  per 32-bit word and lane group            limited by
-//   portable           8      1 x 1                 SWAR count per octet, octet sums          vector ALU, SSE2 width
+//   portable           8      2 x 1                 SWAR count per octet, octet sums          vector ALU, SSE2 width
 //   avx2, few rows     8      4 x 2                 xor, 2 x vpshufb nibble table, adds       vpshufb and logic ports
 //   avx2               32     2 x 2                 per two rows: 8 vpshufb, 16 adds and logic  vector ports, loads
 //   avx512             64     2 x 2                 as avx2, on twice the channels     port 5 (vpshufb), ports 0 and 5

@@ -9,15 +9,7 @@
 namespace sbn {
 namespace {
 
-constexpr std::size_t kLanes = 16;
-
-}  // namespace
-}  // namespace sbn
-
-#include "kernels/bgemm_words.h"
-
-namespace sbn {
-namespace {
+constexpr std::size_t kLanes = 16, kTileRows = 4, kTilePanels = 4;
 
 template <std::size_t kRows, std::size_t kPanels>
 inline void tile(const std::uint32_t* a, std::size_t a_stride, const std::uint32_t* w, std::size_t k_words,
@@ -42,27 +34,12 @@ inline void tile(const std::uint32_t* a, std::size_t a_stride, const std::uint32
         }
 }
 
-template <std::size_t kPanels>
-inline void panel_column(const std::uint32_t* a, std::size_t a_stride, std::size_t m, const std::uint32_t* w,
-                         std::size_t k_words, std::int32_t* out, std::size_t out_stride, std::size_t used) {
-    std::size_t row = 0;
-    for (; row + 4 <= m; row += 4)
-        tile<4, kPanels>(a + row * a_stride, a_stride, w, k_words, out + row * out_stride, out_stride, used);
-    for (; row < m; ++row)
-        tile<1, kPanels>(a + row * a_stride, a_stride, w, k_words, out + row * out_stride, out_stride, used);
-}
-
-void run(const std::uint32_t* a, std::size_t a_stride, std::size_t m, const std::byte* panels, std::size_t n,
-         std::size_t k_words, std::int32_t* counts, std::size_t counts_stride) {
-    const auto* w = reinterpret_cast<const std::uint32_t*>(panels);
-    std::size_t column = 0;
-    for (; column + 3 * kLanes < n; column += 4 * kLanes)
-        panel_column<4>(a, a_stride, m, w + column * k_words, k_words, counts + column, counts_stride, n - column);
-    for (; column < n; column += kLanes)
-        panel_column<1>(a, a_stride, m, w + column * k_words, k_words, counts + column, counts_stride, n - column);
-}
-
 }  // namespace
+}  // namespace sbn
+
+#include "kernels/bgemm_words_body.h"
+
+namespace sbn {
 
 extern const BgemmKernel kBgemmAvx512Vpopcntdq;
 const BgemmKernel kBgemmAvx512Vpopcntdq = {kLanes, 1, 1, kMaxWords, panel_bytes, pack, run};

@@ -1,56 +1,46 @@
-// bgemm for any CPU: no POPCNT instruction is assumed. Counts of octets are summed in octets for up to 31 words
-// (31 * 8 = 248 < 256), then spread to int32. Lanes are independent, so compilers turn the lane loop into vectors.
+// bgemm for any CPU: no POPCNT instruction is assumed. The vectors are the compiler's own, of 16 octets, which it has
+// for every CPU. A tile is 2 rows x 1 panel = 4 sums in registers.
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+
 #include "kernels/bgemm.h"
+#include "kernels/octet_counts.h"
 
 namespace sbn {
 namespace {
 
-constexpr std::size_t kLanes = 8;
-constexpr std::size_t kBlock = 31;
+constexpr std::size_t kLanes = 8, kTileRows = 2, kTilePanels = 1;
+typedef std::uint32_t Words __attribute__((vector_size(16)));
+using Octets = Words;
+
+inline Words load(const std::uint32_t* p) {
+    Words words;
+    std::memcpy(&words, p, sizeof words);
+    return words;
+}
+inline Words repeat(const std::uint32_t* p) {
+    return Words{} + *p;
+}
+inline Octets differing(Words word, Words weights) {
+    return octet_counts(word ^ weights);
+}
+inline Octets add(Octets x, Octets y) {
+    return x + y;
+}
+inline Words add_widened(Words sums, Octets octets) {
+    return sums + sum_of_octets(octets);
+}
+inline void store(std::int32_t* out, Words words) {
+    std::memcpy(out, &words, sizeof words);
+}
 
 }  // namespace
 }  // namespace sbn
 
-#include "kernels/bgemm_words.h"
+#include "kernels/bgemm_octets_body.h"
 
 namespace sbn {
-namespace {
-
-// Number of one bits of each octet, in that octet.
-std::uint32_t octet_counts(std::uint32_t x) {
-    x -= (x >> 1) & 0x55555555u;
-    x = (x & 0x33333333u) + ((x >> 2) & 0x33333333u);
-    return (x + (x >> 4)) & 0x0F0F0F0Fu;
-}
-
-void panel_row(const std::uint32_t* a, const std::uint32_t* w, std::size_t k_words, std::int32_t* sums) {
-    for (std::size_t lane = 0; lane < kLanes; ++lane) sums[lane] = 0;
-    for (std::size_t begin = 0; begin < k_words; begin += kBlock) {
-        const std::size_t end = begin + kBlock < k_words ? begin + kBlock : k_words;
-        std::uint32_t octets[kLanes] = {};
-        for (std::size_t k = begin; k < end; ++k)
-            for (std::size_t lane = 0; lane < kLanes; ++lane) octets[lane] += octet_counts(a[k] ^ w[k * kLanes + lane]);
-        for (std::size_t lane = 0; lane < kLanes; ++lane) {
-            const std::uint32_t pairs = (octets[lane] & 0x00FF00FFu) + ((octets[lane] >> 8) & 0x00FF00FFu);
-            sums[lane] += static_cast<std::int32_t>((pairs & 0xFFFFu) + (pairs >> 16));
-        }
-    }
-}
-
-void run(const std::uint32_t* a, std::size_t a_stride, std::size_t m, const std::byte* panels, std::size_t n,
-         std::size_t k_words, std::int32_t* counts, std::size_t counts_stride) {
-    const auto* w = reinterpret_cast<const std::uint32_t*>(panels);
-    for (std::size_t column = 0; column < n; column += kLanes, w += k_words * kLanes) {
-        const std::size_t used = n - column < kLanes ? n - column : kLanes;
-        for (std::size_t row = 0; row < m; ++row) {
-            std::int32_t sums[kLanes];
-            panel_row(a + row * a_stride, w, k_words, sums);
-            for (std::size_t lane = 0; lane < used; ++lane) counts[row * counts_stride + column + lane] = sums[lane];
-        }
-    }
-}
-
-}  // namespace
 
 extern const BgemmKernel kBgemmPortable;
 const BgemmKernel kBgemmPortable = {kLanes, 1, 1, kMaxWords, panel_bytes, pack, run};

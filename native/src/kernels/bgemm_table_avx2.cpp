@@ -3,38 +3,10 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "kernels/intrinsics.h"
+#include "kernels/octets_avx2.h"
 
 namespace sbn {
 namespace {
-
-constexpr std::size_t kLanes = 32;
-using Octets = __m256i;
-
-inline Octets zero() {
-    return _mm256_setzero_si256();
-}
-inline Octets load(const void* p) {
-    return _mm256_loadu_si256(static_cast<const __m256i*>(p));
-}
-inline Octets table_at(const void* p) {
-    return _mm256_broadcastsi128_si256(*static_cast<const __m128i*>(p));
-}
-inline Octets look_up(Octets table, Octets indices) {
-    return _mm256_shuffle_epi8(table, indices);
-}
-inline Octets add(Octets a, Octets b) {
-    return _mm256_add_epi8(a, b);
-}
-inline Octets subtract(Octets a, Octets b) {
-    return _mm256_sub_epi8(a, b);
-}
-inline Octets upper_halves(Octets s) {
-    return _mm256_and_si256(_mm256_srli_epi16(s, 4), _mm256_set1_epi8(15));
-}
-inline Octets times_16(Octets s) {
-    return _mm256_andnot_si256(_mm256_set1_epi8(15), _mm256_slli_epi16(s, 4));
-}
 
 // vpunpck leaves the channels 0-7 and 16-23 in the first vector, the others in the second.
 inline void add_widened(Octets octets, Octets (&row)[2]) {

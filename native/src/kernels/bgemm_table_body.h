@@ -1,15 +1,12 @@
 // The body of bgemm by table, for two rows at once; included by one file per vector width. A step is four bits of K.
-// The four bits of row 0 and of row 1 choose one of 256 tables of sixteen octets; octet i of it holds popcount(row 0
-// xor i) + 16 * popcount(row 1 xor i), so vpshufb with the weight bits of kLanes channels as indices gives 2 x kLanes
-// counts of 0 .. 4.
+// The four bits of row 0 and of row 1 choose one of 256 tables (nibble_tables.h), so vpshufb with the weight bits of
+// kLanes channels as indices gives 2 x kLanes counts of 0 .. 4.
 //
 // Sums: three steps fit the half octets (12 < 16). Their sum s is added modulo 256 to `total` and its upper half to
 // `second`; after 21 such triples (21 * 12 = 252 < 256) second is the count of row 1 and total - 16 * second that of
 // row 0. Both are widened to 16 bits (kMaxWords * 32 < 2^16).
 //
-// The file that includes it defines, for vectors of kLanes octets: Octets (the type), zero(), load(address),
-// table_at(address) which repeats sixteen octets, look_up(table, indices), add(a, b) and subtract(a, b) of octets,
-// upper_halves(s), times_16(s) of octets below 16, and for the sums
+// The file that includes it brings vectors of kLanes octets (octets_avx2.h, octets_avx512.h) and defines for their sums
 //     add_widened(octets, row)        adds kLanes octets to kLanes sums of 16 bits, in an order of its own
 //     widen(row, out, used)           the first `used` (1 ..) of them to memory, in order
 #include <cstddef>
@@ -17,6 +14,7 @@
 
 #include "kernels/bgemm.h"
 #include "kernels/intrinsics.h"
+#include "kernels/nibble_tables.h"
 
 namespace sbn {
 namespace {
@@ -24,17 +22,6 @@ namespace {
 constexpr std::size_t kMaxWords = 288;  // 9 x 1024 channels; offsets of a block of rows stay within an L1 data cache
 constexpr std::size_t kBlockPairs = 8;
 constexpr std::size_t kTriples = 21;
-
-struct Tables {
-    alignas(64) std::uint8_t octets[256][16];
-    constexpr Tables() : octets() {
-        for (unsigned rows = 0; rows < 256; ++rows)
-            for (unsigned w = 0; w < 16; ++w)
-                octets[rows][w] = static_cast<std::uint8_t>(ones((rows & 15) ^ w) + 16 * ones((rows >> 4) ^ w));
-    }
-    static constexpr unsigned ones(unsigned x) { return (x & 1) + (x >> 1 & 1) + (x >> 2 & 1) + (x >> 3); }
-};
-constexpr Tables kTables;
 
 // Steps of a row, whole triples.
 constexpr std::size_t steps_for(std::size_t k_words) {

@@ -6,22 +6,14 @@
 
 #include "kernels/intrinsics.h"
 #include "kernels/tapgemm.h"
+#include "kernels/tiles_amx.h"
 
 namespace sbn {
 namespace {
 
 constexpr std::size_t kLanes = 16;
-constexpr std::size_t kTileRows = 16, kTileBytes = 64;
-constexpr std::size_t kTiles = 4;
-constexpr std::size_t kRing = 4;  // expanded weight tiles: the next ones are made while the tile unit reads this one
-
-struct alignas(64) TileConfig {
-    std::uint8_t palette, start_row, reserved[14];
-    std::uint16_t row_bytes[16];
-    std::uint8_t rows[16];
-};
-// tmm0 .. 3 sums, 4 weights, 5 .. 7 activations: all of full size.
-constexpr TileConfig kConfig = {1, 0, {}, {64, 64, 64, 64, 64, 64, 64, 64}, {16, 16, 16, 16, 16, 16, 16, 16}};
+constexpr std::size_t kTiles = 4;  // of sums, tmm0 .. 3; tmm4 holds weights, tmm5 .. 7 activations
+constexpr std::size_t kRing = 4;   // expanded weight tiles: the next ones are made while the tile unit reads this one
 
 // Tile loads don't tell the compiler that they read memory.
 inline void finish_stores() {
@@ -99,7 +91,7 @@ void run(const std::int8_t* a, std::size_t row_bytes, std::size_t m, const std::
          const std::byte* w, std::size_t n, std::int32_t* const* rows) {
     alignas(64) std::int32_t sums[kTiles][kTileRows * kLanes];
     finish_stores();  // those to `a`
-    _tile_loadconfig(&kConfig);
+    _tile_loadconfig(&kFullTiles);
     for (std::size_t row = 0; row < m; row += kTiles * kTileRows, a += kTiles * kTileRows * row_bytes) {
         const std::size_t wanted = m - row < kTiles * kTileRows ? m - row : kTiles * kTileRows;
         const std::byte* panel = w;

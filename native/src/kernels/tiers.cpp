@@ -33,31 +33,45 @@ bool always() {
     return true;
 }
 
-const BgemmKernel* const kPortable[] = {&kBgemmPortable};
+const BgemmKernel* const kBgemmsOfPortable[] = {&kBgemmPortable};
 #if defined(__x86_64__)
-const BgemmKernel* const kAvx2[] = {&kBgemmTableAvx2, &kBgemmAvx2};
-const BgemmKernel* const kAvx512[] = {&kBgemmTableAvx512, &kBgemmTableAvx2, &kBgemmAvx2};
-const BgemmKernel* const kAvx512Vpopcntdq[] = {&kBgemmAvx512Vpopcntdq};
+const BgemmKernel* const kBgemmsOfAvx2[] = {&kBgemmTableAvx2, &kBgemmAvx2};
+const BgemmKernel* const kBgemmsOfAvx512[] = {&kBgemmTableAvx512, &kBgemmTableAvx2, &kBgemmAvx2};
+const BgemmKernel* const kBgemmsOfVpopcntdq[] = {&kBgemmAvx512Vpopcntdq};
 #elif defined(__aarch64__)
-const BgemmKernel* const kNeon[] = {&kBgemmNeon};
+const BgemmKernel* const kBgemmsOfNeon[] = {&kBgemmNeon};
 #endif
+
+constexpr TierName kAmxInt8 = {"amx_int8",
+                               "AMX with INT8, and all of avx512_vpopcntdq: bits as octets in a matrix unit"};
+constexpr TierName kAvx512Vpopcntdq = {"avx512_vpopcntdq", "AVX-512 with VPOPCNTDQ: a 512-bit popcount instruction"};
+constexpr TierName kAvx512 = {"avx512", "AVX-512 with BW: binary products by table look-up on 512 bits"};
+constexpr TierName kAvx2 = {"avx2", "AVX2 with FMA: binary products by table look-up"};
+constexpr TierName kNeon = {"neon", "NEON of 64-bit Arm: an instruction that counts the ones of octets"};
+constexpr TierName kPortable = {"portable", "any CPU: popcount by shifts and adds"};
 
 const Tier kTiers[] = {
 #if defined(__x86_64__)
-    {"amx_int8", "AMX with INT8, and all of avx512_vpopcntdq: bits as octets in a matrix unit", has_amx_int8,
-     kAvx512Vpopcntdq, &kTapgemmAmxInt8, kThresholdPackAvx2, kSgemmAvx512, kPointwiseAvx2},
-    {"avx512_vpopcntdq", "AVX-512 with VPOPCNTDQ: a 512-bit popcount instruction", has_avx512_vpopcntdq,
-     kAvx512Vpopcntdq, nullptr, kThresholdPackAvx2, kSgemmAvx512, kPointwiseAvx2},
-    {"avx512", "AVX-512 with BW: binary products by table look-up on 512 bits", has_avx512, kAvx512, nullptr,
-     kThresholdPackAvx2, kSgemmAvx512, kPointwiseAvx2},
-    {"avx2", "AVX2 with FMA: binary products by table look-up", has_avx2, kAvx2, nullptr, kThresholdPackAvx2,
-     kSgemmAvx2, kPointwiseAvx2},
+    {kAmxInt8, has_amx_int8, kBgemmsOfVpopcntdq, &kTapgemmAmxInt8, kThresholdPackAvx2, kSgemmAvx512, kPointwiseAvx2,
+     kCeilingAmxInt8},
+    {kAvx512Vpopcntdq, has_avx512_vpopcntdq, kBgemmsOfVpopcntdq, nullptr, kThresholdPackAvx2, kSgemmAvx512,
+     kPointwiseAvx2, kCeilingAvx512Vpopcntdq},
+    {kAvx512, has_avx512, kBgemmsOfAvx512, nullptr, kThresholdPackAvx2, kSgemmAvx512, kPointwiseAvx2, kCeilingAvx512},
+    {kAvx2, has_avx2, kBgemmsOfAvx2, nullptr, kThresholdPackAvx2, kSgemmAvx2, kPointwiseAvx2, kCeilingAvx2},
 #elif defined(__aarch64__)
-    {"neon", "NEON of 64-bit Arm: an instruction that counts the ones of octets", has_neon, kNeon, nullptr,
-     kThresholdPackNeon, kSgemmNeon, kPointwisePortable},
+    {kNeon, has_neon, kBgemmsOfNeon, nullptr, kThresholdPackNeon, kSgemmNeon, kPointwisePortable, kCeilingNeon},
 #endif
-    {"portable", "any CPU: popcount by shifts and adds", always, kPortable, nullptr, kThresholdPackPortable,
-     kSgemmPortable, kPointwisePortable},
+    {kPortable, always, kBgemmsOfPortable, nullptr, kThresholdPackPortable, kSgemmPortable, kPointwisePortable,
+     kCeilingPortable},
+};
+
+constexpr TierName kElsewhere[] = {
+#if !defined(__x86_64__)
+    kAmxInt8, kAvx512Vpopcntdq, kAvx512, kAvx2,
+#endif
+#if !defined(__aarch64__)
+    kNeon,
+#endif
 };
 
 std::string usable_names() {
@@ -71,6 +85,10 @@ std::string usable_names() {
 
 std::span<const Tier> tiers() {
     return kTiers;
+}
+
+std::span<const TierName> tiers_elsewhere() {
+    return kElsewhere;
 }
 
 const BgemmKernel& bgemm_for(const Tier& tier, std::size_t m, std::size_t n, std::size_t k_words) {
@@ -94,6 +112,10 @@ const Tier& select_tier(const std::optional<std::string>& name) {
             throw UnusableIsaError("instruction set '" + *name +
                                    "' cannot run on this CPU; usable here: " + usable_names());
     }
+    for (const TierName& other : kElsewhere)
+        if (name && other.name == *name)
+            throw UnusableIsaError("instruction set '" + *name +
+                                   "' belongs to another platform; usable here: " + usable_names());
     throw UnusableIsaError("unknown instruction set '" + name.value_or("") + "'; usable here: " + usable_names());
 }
 

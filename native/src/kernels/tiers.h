@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "kernels/bgemm.h"
+#include "kernels/ceiling.h"
 #include "kernels/pointwise.h"
 #include "kernels/sgemm.h"
 #include "kernels/tapgemm.h"
@@ -13,9 +14,11 @@
 
 namespace sbn {
 
-struct Tier {
-    std::string_view name;
-    std::string_view description;
+struct TierName {
+    std::string_view name, description;
+};
+
+struct Tier : TierName {
     bool (*usable)();
     // A family without an implementation of its own at this tier uses the next lower one's.
     std::span<const BgemmKernel* const> bgemm;  // preferred first; the last takes every shape
@@ -23,10 +26,14 @@ struct Tier {
     const ThresholdPackKernel& threshold_pack;
     const SgemmKernel& sgemm;
     const PointwiseKernel& pointwise;
+    std::span<const Ceiling> ceilings;  // one for each way of counting that it has
 };
 
 // Best first; the last runs anywhere.
 std::span<const Tier> tiers();
+
+// Those of other platforms, best first.
+std::span<const TierName> tiers_elsewhere();
 
 // The kernel of a tier for m rows and n channels of k_words words.
 const BgemmKernel& bgemm_for(const Tier& tier, std::size_t m, std::size_t n, std::size_t k_words);

@@ -2,6 +2,7 @@
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
 #include <nanobind/stl/optional.h>
+#include <nanobind/stl/pair.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/string_view.h>
 #include <nanobind/stl/tuple.h>
@@ -89,6 +90,15 @@ nb::dict constants() {
 std::vector<std::tuple<std::string, bool, std::string>> isa_tiers() {
     std::vector<std::tuple<std::string, bool, std::string>> rows;
     for (const Tier& tier : tiers()) rows.emplace_back(tier.name, tier.usable(), tier.description);
+    for (const TierName& tier : tiers_elsewhere()) rows.emplace(rows.end() - 1, tier.name, false, tier.description);
+    return rows;
+}
+
+std::vector<std::pair<std::string, double>> ceilings(const std::string& isa) {
+    const Tier& tier = select_tier(isa);
+    const nb::gil_scoped_release unlocked;
+    std::vector<std::pair<std::string, double>> rows;
+    for (const Ceiling& each : tier.ceilings) rows.emplace_back(each.way, measure(each));
     return rows;
 }
 
@@ -125,6 +135,7 @@ NB_MODULE(_native, m) {
     using namespace sbn;
     nb::register_exception_translator(translate);
     m.def("isa_tiers", isa_tiers);
+    m.def("ceilings", ceilings, "isa"_a);
     m.def("constants", constants);
     m.def("version", [] { return SIGNBIT_VERSION; });
     nb::class_<Program>(m, "Program")

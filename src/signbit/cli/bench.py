@@ -65,11 +65,18 @@ def run(args: argparse.Namespace) -> Mapping[str, Any]:
             layers = fastest_profile(session, x)
             total = sum(layer.seconds for layer in layers)
             parts = [
-                (e.name, e.op, f"{1e3 * e.seconds:.4f}", f"{100 * e.seconds / total:.1f}", f"{e.gmacs_per_second:.0f}")
+                (
+                    e.name,
+                    e.op,
+                    f"{1e3 * e.seconds:.4f}",
+                    f"{100 * e.seconds / total:.1f}",
+                    f"{e.gmacs_per_second:.0f}",
+                    "" if e.share_of_ceiling is None else f"{100 * e.share_of_ceiling:.0f}",
+                )
                 for e in layers
             ]
             say(args)
-            say(args, table(parts, ("layer", "operation", "ms", "%", "GMAC/s")))
+            say(args, table(parts, ("layer", "operation", "ms", "%", "GMAC/s", "% of ceiling")))
             trace = args.trace or Path(f"{args.file.stem}.trace.json")
             with atomic_write(trace) as temporary:
                 temporary.write_text(json.dumps(chrome_trace(layers)), encoding="utf-8")

@@ -6,7 +6,6 @@ import os
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cached_property
 from types import TracebackType
 from typing import Any, NoReturn, final
@@ -18,39 +17,15 @@ from signbit.errors import ConfigError, ShapeError, SignbitError
 from signbit.format import DType, Graph, read_bytes
 from signbit.format.reader import read_file
 from signbit.runtime import reference
+from signbit.runtime.ceilings import ceiling
 from signbit.runtime.forks import fork_safe_lock
 from signbit.runtime.isa import REFERENCE, choose_isa, native
+from signbit.runtime.layer_time import LayerTime
 
 MAX_THREADS = 256
 
 FloatArray = npt.NDArray[np.float32]
 Shape = tuple[int, int, int]
-
-
-@dataclass(frozen=True)
-class LayerTime:
-    """What one step of the network cost.
-
-    Attributes
-    ----------
-    name : path of the module that its first node came from.
-    op : its operation; several, joined by +, where the native runtime does them together.
-    seconds : wall-clock time of one run.
-    macs : multiply-accumulates of that run, padded taps included; 0 for what is no convolution or linear layer.
-
-    >>> LayerTime("conv1", "binary_conv2d", 0.002, 1_000_000_000).gmacs_per_second
-    500.0
-    """
-
-    name: str
-    op: str
-    seconds: float
-    macs: int
-
-    @property
-    def gmacs_per_second(self) -> float:
-        """Speed, to be compared with the tier's ceiling."""
-        return self.macs / self.seconds / 1e9 if self.seconds > 0 else 0.0
 
 
 class Engine(ABC):
@@ -81,7 +56,9 @@ class _NativeEngine(Engine):
         return output
 
     def profile(self, x: FloatArray) -> list[LayerTime]:
-        return [LayerTime(*row) for row in self._program.profile(x)]
+        rows = self._program.profile(x)
+        limit = self._program.threads * ceiling(self._program.isa)
+        return [LayerTime(*row, ceiling=limit if "binary_conv2d" in row[1] else None) for row in rows]
 
 
 @final
@@ -188,7 +165,10 @@ class Session:
         return output[:, :, 0, 0] if self.output_shape[1:] == (1, 1) else output
 
     def profile(self, x: npt.ArrayLike) -> list[LayerTime]:
-        """Wall-clock time of each step for one run of ``x``, in execution order; errors as in :meth:`run`."""
+        """Wall-clock time of each step for one run of ``x``, in execution order; errors as in :meth:`run`.
+
+        The first profile of a tier in a process measures the tier's ceiling too: tenths of a second.
+        """
         batch = self._checked(x)
         with self._lock:
             return self._open().profile(batch)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from signbit.runtime.session import LayerTime
+    from signbit.runtime.layer_time import LayerTime
 
 
 def chrome_trace(layers: Sequence[LayerTime]) -> dict[str, Any]:
@@ -29,6 +29,8 @@ def chrome_trace(layers: Sequence[LayerTime]) -> dict[str, Any]:
     for layer in layers:
         event = {"name": layer.name or layer.op, "cat": layer.op, "ph": "X", "pid": 0, "tid": 0}
         speed = {"macs": layer.macs, "gmacs_per_second": layer.gmacs_per_second}
+        if layer.share_of_ceiling is not None:
+            speed["share_of_ceiling"] = layer.share_of_ceiling
         events.append({**event, "ts": 1e6 * start, "dur": 1e6 * layer.seconds, "args": speed})
         start += layer.seconds
     return {"traceEvents": events, "displayTimeUnit": "ns"}

@@ -1,0 +1,33 @@
+"""``python -m benchmarks.usage RESULT COMMAND ...``: seconds, processor seconds and peak memory of one process.
+
+Linux counts the memory of the process that starts another as the other's own, so this one has to be small.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+
+def main() -> None:
+    start = time.perf_counter()
+    with subprocess.Popen(sys.argv[2:], stdout=subprocess.DEVNULL) as process:
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+    seconds = time.perf_counter() - start
+    if process.returncode != 0:
+        raise SystemExit(f"{' '.join(sys.argv[2:])}: exit code {process.returncode}")
+    found = {
+        "seconds": seconds,
+        "cpu_seconds": usage.ru_utime + usage.ru_stime,
+        "peak_bytes": 1024 * usage.ru_maxrss,
+    }
+    Path(sys.argv[1]).write_text(json.dumps(found))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,46 @@
+// Vectors of octets with AVX-512 BW, for counting by table.
+#pragma once
+#include <cstddef>
+#include <cstdint>
+
+#include "kernels/intrinsics.h"
+
+namespace sbn {
+namespace {
+
+constexpr std::size_t kLanes = 64;
+using Octets = __m512i;
+
+inline Octets zero() {
+    return _mm512_setzero_si512();
+}
+inline Octets load(const void* p) {
+    return _mm512_loadu_si512(p);
+}
+// Sixteen octets, repeated.
+inline Octets table_at(const void* p) {
+    return _mm512_broadcast_i32x4(*static_cast<const __m128i*>(p));
+}
+inline Octets look_up(Octets table, Octets indices) {
+    return _mm512_shuffle_epi8(table, indices);
+}
+inline Octets add(Octets a, Octets b) {
+    return _mm512_add_epi8(a, b);
+}
+inline Octets upper_halves(Octets s) {
+    return _mm512_and_si512(_mm512_srli_epi16(s, 4), _mm512_set1_epi8(15));
+}
+inline Octets subtract(Octets a, Octets b) {
+    return _mm512_sub_epi8(a, b);
+}
+// Of octets below 16.
+inline Octets times_16(Octets s) {
+    return _mm512_andnot_si512(_mm512_set1_epi8(15), _mm512_slli_epi16(s, 4));
+}
+// To each sum of 64 bits the eight octets in its place.
+inline Octets add_eights(Octets sums, Octets s) {
+    return _mm512_add_epi64(sums, _mm512_sad_epu8(s, zero()));
+}
+
+}  // namespace
+}  // namespace sbn
