@@ -116,6 +116,14 @@ def test_data_of_another_shape(sbn_file: Path, capsys: pytest.CaptureFixture[str
     assert "mnist" in text.lower()
 
 
+def test_a_run_knows_its_data_and_a_file_does_not(
+    run_folder: Path, sbn_file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert "name one with --data" in message_of(capsys, "eval", str(sbn_file))
+    assert main(["eval", str(run_folder)]) == 0
+    assert "test images of digits (torch)" in capsys.readouterr().out
+
+
 def test_an_unusable_tier_lists_the_usable_ones(sbn_file: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "portable" in message_of(capsys, "bench", str(sbn_file), "--isa", "avx3")
 

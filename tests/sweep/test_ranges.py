@@ -101,6 +101,15 @@ def test_numbers_of_a_study(key: str, value: Any) -> None:
         StudyDefinition("s", {}, {"epochs": {"int": [1, 2]}}, **{key: value})
 
 
+def test_a_grid_is_as_long_as_it_has_points() -> None:
+    options = {"batch_size": {"choice": [20, 30]}, "learning_rate": {"float": [0.1, 0.3], "step": 0.1}}
+    assert StudyDefinition("s", {}, options, sampler="grid").size == 6
+    assert StudyDefinition("s", {}, options, sampler="grid", trials=4).size == 4
+    assert StudyDefinition("s", {}, options, trials=9).size == 9
+    with pytest.raises(ConfigError, match="a grid needs choices"):
+        StudyDefinition("s", {}, {"learning_rate": {"log": [0.1, 0.3]}}, sampler="grid")
+
+
 def test_a_study_from_a_file(tmp_path: Path) -> None:
     (tmp_path / "base.yaml").write_text("epochs: 7\nbatch_size: 32\n")
     file = tmp_path / "rates.yaml"

@@ -13,6 +13,7 @@ from signbit.errors import ConfigError, UnknownNameError
 if TYPE_CHECKING:
     from signbit.training.instructions import Count, Workload
 
+DEVICES = ("cpu", "cuda")
 REFERENCE = "ste"
 """What instructions are compared with."""
 
@@ -55,8 +56,14 @@ def run(args: argparse.Namespace) -> Mapping[str, Any]:
 
 
 def _time(args: argparse.Namespace) -> Mapping[str, Any]:
+    import torch
+
     from signbit.training.step_time import MODES, compare_with_float_twin, torch_threads
 
+    if args.device not in DEVICES:
+        raise UnknownNameError("device", args.device, DEVICES)
+    if args.device == "cuda" and not torch.cuda.is_available():
+        raise ConfigError("torch finds no CUDA device here; take --device cpu")
     known = {mode.name: mode for mode in MODES}
     wanted = [name.strip() for name in args.modes.split(",")]
     for name in wanted:

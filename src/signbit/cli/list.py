@@ -44,8 +44,8 @@ def run(args: argparse.Namespace) -> Mapping[str, Any]:
 
 def _rows(kind: str) -> Rows:
     if kind in SHIPPED:
-        room = import_module(SHIPPED[kind])
-        return [{"name": name, "summary": _first_sentence(room.about(name))} for name in room.names()]
+        shipped = import_module(SHIPPED[kind])
+        return [{"name": name, "summary": _first_sentence(shipped.about(name))} for name in shipped.names()]
     if kind == "pairings":
         from signbit.methods import PAIRINGS
 

@@ -63,7 +63,7 @@ def run(args: argparse.Namespace) -> Mapping[str, Any]:
     make_folder(out)
     try:
         done = len(counted(study.get_trials(deepcopy=False)))
-        with storage_errors(storage), Display(definition.trials, done) as display:
+        with storage_errors(storage), Display(definition.size, done) as display:
             sweep(definition, study, out, where, display)
     except KeyboardInterrupt:
         say(args, f"interrupted; the same command continues the study in {out}")
@@ -107,6 +107,8 @@ def _definition(args: argparse.Namespace) -> StudyDefinition:
         for text, (key, equals, _) in zip(args.param, pairs, strict=True):
             if not key or not equals:
                 raise ConfigError(f"--param takes KEY=RANGE, for example optimizer.tau=log:1e-9:1e-4; got {text!r}")
+        if len({key for key, _, _ in pairs}) < len(pairs):
+            raise ConfigError("--param gives one range for each setting; got two for one of them")
         path = find_recipe(args.study)
         parameters = {key: from_text(key, text) for key, _, text in pairs}
         definition = StudyDefinition(path.stem, {**RunConfig.from_yaml(path).to_dict(), **given}, parameters)

@@ -88,7 +88,7 @@ def run(args: argparse.Namespace) -> Mapping[str, Any]:
     say(
         args,
         f"{result.run}: test accuracy {100 * result.test_accuracy:.2f} %, validation {100 * result.val_accuracy:.2f} % "
-        f"after {result.epochs} epochs in {result.seconds:.0f} s "
+        f"after {result.epochs} epoch{'s' * (result.epochs > 1)} in {result.seconds:.0f} s "
         f"(best on validation {100 * result.best_val_accuracy:.2f} % in epoch {result.best_epoch})",
     )
     return result.to_dict()

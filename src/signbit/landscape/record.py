@@ -136,12 +136,19 @@ def _landscape(
     space = SPACES[scan.space].target(network, scan.dimensions, scan.seed)
     coordinates = scan.coordinates()
     losses = surface(
-        network, space, coordinates, scan.dimensions, _batches(dataset, getattr(dataset, scan.split), scan.images),
+        network, space, coordinates, scan.dimensions, _part(dataset, scan),
         calibration=calibration, step=step,
     )  # fmt: skip
     middle = coordinates.index(0.0)
     centre = losses[middle if scan.dimensions == 1 else middle * len(coordinates) + middle]
     return Landscape(name, str(run), config.method, tuple(losses), centre)
+
+
+def _part(dataset: Dataset, scan: Scan) -> Batches:
+    split = getattr(dataset, scan.split)
+    if scan.images is not None and scan.images > len(split):
+        raise ConfigError(f"'images' is at most the {len(split)} of the split {scan.split!r}; got {scan.images}")
+    return _batches(dataset, split, scan.images)
 
 
 def _batches(dataset: Dataset, split: Split, images: int | None) -> Batches:

@@ -88,7 +88,7 @@ def curves(
             axes.fill_between(line.x, line.low, line.high, color=style["color"], alpha=0.15, linewidth=0)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True) if whole else MaxNLocator(6))
     if stepped:
-        axes.yaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.yaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     axes.set(xlabel=labels[0], ylabel=labels[1], ylim=span)
     _legend(axes, [line.name for line in lines])
     return figure

@@ -19,6 +19,9 @@ TEMPLATE = Path(__file__).with_name("page.html")
 CYCLE = ("#1f77b4", "#ff7f0e", "#2ca02c", "#d62728", "#9467bd", "#8c564b", "#e377c2", "#7f7f7f", "#bcbd22", "#17becf")
 THEME = {"#000000": "--ink", "#b0b0b0": "--line", **{colour: f"--c{i}" for i, colour in enumerate(CYCLE)}}
 """matplotlib's colour -> the page's, which knows a light and a dark value for each."""
+NO_METADATA = dict.fromkeys(("Creator", "Date", "Format", "Type"))
+INDENT, ATTRIBUTE, DIGITS = re.compile(r"\n\s+"), re.compile(r'="[^"]*"'), re.compile(r"(\.\d\d)\d+")
+"""What only makes a page longer: white space, and digits of places below a hundredth of a point."""
 FIGURE = re.compile(r"[-+]?[\d,]+(\.\d+)?(e[-+]?\d+)?( (±|→) [\d.]+)?")
 """A cell that holds a figure, also one with its interval, or the first and the last of a run."""
 NOTHING = "-"
@@ -70,8 +73,10 @@ def _svg(figure: Figure) -> str:
     """The figure as an element of the page: its text stays text, its colours are those of the page's theme."""
     buffer = io.StringIO()
     with rc_context({"svg.fonttype": "none", "svg.hashsalt": "signbit"}):
-        figure.savefig(buffer, format="svg", bbox_inches="tight", transparent=True, dpi=144, metadata={"Date": None})
+        figure.savefig(buffer, format="svg", bbox_inches="tight", transparent=True, dpi=144, metadata=NO_METADATA)
     drawing = buffer.getvalue().partition("<svg")[2]
+    drawing = INDENT.sub("\n", drawing)
+    drawing = ATTRIBUTE.sub(lambda attribute: DIGITS.sub(r"\1", attribute[0]), drawing)
     for colour, variable in THEME.items():
         drawing = drawing.replace(colour, f"var({variable})")
     return f'<svg role="img" aria-label="{escape(str(figure.get_label()))}"{drawing}'

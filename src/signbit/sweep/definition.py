@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import cached_property
@@ -13,7 +14,7 @@ from optuna.trial import BaseTrial
 from signbit.errors import ConfigError
 from signbit.options import refuse_unknown
 from signbit.recipes import find as find_recipe
-from signbit.sweep.ranges import Choice, Range, Template, filled, parse, parts
+from signbit.sweep.ranges import Choice, Range, Template, combinations, filled, parse, parts
 from signbit.sweep.search import PRUNERS, SAMPLERS
 from signbit.training.config import RunConfig, read_yaml
 
@@ -63,6 +64,16 @@ class StudyDefinition:
             if not any(parts(template)):
                 raise ConfigError(f"parameter {key!r} has no range; put fixed values among the 'settings'")
         self.ranges()
+        if self.sampler == "grid" and math.isinf(combinations(self.templates)):
+            raise ConfigError(
+                f"study {self.name!r}: a grid needs choices, whole numbers or steps, as in float:0:1:0.1; take another "
+                "sampler for the other ranges"
+            )
+
+    @property
+    def size(self) -> int:
+        """Trials that it will have: ``trials``, but no more than a grid has combinations."""
+        return int(min(self.trials, combinations(self.templates))) if self.sampler == "grid" else self.trials
 
     @cached_property
     def templates(self) -> dict[str, Template]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -83,6 +84,22 @@ def parts(template: Template) -> Iterator[Range | Choice]:
     elif isinstance(template, Mapping):
         for part in template.values():
             yield from parts(part)
+
+
+def combinations(template: Template) -> float:
+    """How many values ``template`` can take; infinite with a range of numbers that has no step.
+
+    >>> combinations(parse("x", {"choice": {"off": 0, "on": {"int": [1, 8], "step": 2}}}))
+    5
+    """
+    if isinstance(template, Range):
+        step = template.step or (1 if template.whole else 0)
+        return 1 + math.floor((template.high - template.low) / step + 1e-9) if step else math.inf
+    if isinstance(template, Choice):
+        return sum(map(combinations, template.options.values()))
+    if isinstance(template, Mapping):
+        return math.prod(map(combinations, template.values()))
+    return 1
 
 
 def parse(path: str, raw: Any) -> Template:

@@ -58,7 +58,7 @@ def check_run(config: RunConfig) -> None:
 
 
 def sweep(definition: StudyDefinition, study: Study, out: Path, where: Mapping[str, Any], display: Display) -> None:
-    """Run trials until the study has ``definition.trials`` of them, those of other workers included.
+    """Run trials until the study has ``definition.size`` of them, those of other workers included.
 
     A trial that fails is one of them, with its reason; one that is interrupted is not, and the next worker continues
     it. The checkpoints of the best trial are kept, those of the others deleted.
@@ -75,7 +75,7 @@ def sweep(definition: StudyDefinition, study: Study, out: Path, where: Mapping[s
 
     def run(trial: Trial) -> float:
         earlier = [other for other in study.get_trials(deepcopy=False) if other.number < trial.number]
-        if len(counted(earlier)) >= definition.trials:
+        if len(counted(earlier)) >= definition.size:
             raise SurplusError
         under_way.append(trial.number)
         display.started(trial.number)
@@ -85,7 +85,7 @@ def sweep(definition: StudyDefinition, study: Study, out: Path, where: Mapping[s
         if FOLDER in trial.user_attrs:
             display.ended(trial, len(counted(study.get_trials(deepcopy=False))))
 
-    while len(counted(study.get_trials(deepcopy=False))) < definition.trials:
+    while len(counted(study.get_trials(deepcopy=False))) < definition.size:
         try:
             study.optimize(run, n_trials=1, catch=(Exception,), callbacks=[told])
         except KeyboardInterrupt:
