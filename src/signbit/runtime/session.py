@@ -58,7 +58,10 @@ class _NativeEngine(Engine):
     def profile(self, x: FloatArray) -> list[LayerTime]:
         rows = self._program.profile(x)
         limit = self._program.threads * ceiling(self._program.isa)
-        return [LayerTime(*row, ceiling=limit if "binary_conv2d" in row[1] else None) for row in rows]
+        return [
+            LayerTime(name, op, seconds, macs, limit if "binary_conv2d" in op else None)
+            for name, op, seconds, macs in rows
+        ]
 
 
 @final
