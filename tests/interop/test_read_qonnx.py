@@ -145,6 +145,11 @@ WORKING: dict[str, tuple[list[Any], dict[str, Any]]] = {
          node("Mul", "h", "x", out="g"), node("Sigmoid", "g", out="s"), node("Mul", "g", "s")],
         {},
     ),
+    "expanded gate": (
+        [node("GlobalMaxPool", "x", out="m"), node("Expand", "m", "n", out="e"), node("Sigmoid", "e", out="s"),
+         node("Mul", "e", "x", out="g"), node("Add", "g", "s")],
+        {"n": np.array([1, 4, 5, 5])},
+    ),
     "gated signs": ([SIGNS, node("Relu", "x", out="r"), node("Mul", "b", "r")], {"one": 0.5}),
     "hard swish": ([node("HardSwish", "x")], {}),
     "old slope": ([node("PRelu", "x", "r")], {"r": ROW}),
@@ -191,7 +196,7 @@ REFUSED: dict[str, tuple[list[Any], dict[str, Any], str]] = {
     "product": (
         [node("MaxPool", "x", out="p", kernel_shape=[2, 2]), node("Mul", "p", "x")],
         {},
-        r"the_Mul \(Mul\): reads \['N', 4, 5, 5\] and \['N', 4, 4, 4\]; two equal shapes",
+        r"the_Mul \(Mul\): reads \['N', 4, 4, 4\] and \['N', 4, 5, 5\]; two equal shapes",
     ),
     "place": ([node("Add", "x", "r")], {"r": np.ones((5, 5))}, r"constant of shape \[5, 5\] meets \['N', 4, 5, 5\]"),
     "weights": ([node("Conv", "x", "x")], {}, r"the_Conv \(Conv\): input 1 depends on the image"),
@@ -203,6 +208,7 @@ REFUSED: dict[str, tuple[list[Any], dict[str, Any], str]] = {
         {"n": np.array([0, 0, 1, 1, 0, 0, 1, 1])},
         r"the_Relu \(Relu\): reads what a Pad has made; only a Conv",
     ),
+    "expansion": ([node("Expand", "x", "n")], {"n": np.array([2, 4, 5, 5])}, r"makes \[2, 4, 5, 5\] of"),
     "slice": (
         [node("Slice", "x", "a", "b", "c")],
         {"a": np.array([1]), "b": np.array([4]), "c": np.array([2])},

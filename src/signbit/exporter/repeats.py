@@ -12,18 +12,22 @@ from signbit.exporter.windows import require, spatial
 
 
 def expand(call: Call, _record: Recorder, x: Symbol, *_sizes: Any, **_implicit: Any) -> Symbol:
-    """One pixel at every place of an image: the maximum over windows that see nothing else."""
+    """One pixel at every place of an image."""
     if call.shape == x.dimensions:
         return x
     goal = call.shape or ()
     met = x.rank == 4 and x.shape[:2] == (1, 1) and len(goal) == 3 and goal[0] == x.shape[2]
     require(met, call, f"of {['N', *x.dimensions]}".replace("'", ""), "only [N, C, 1, 1] can be repeated over an image")
-    _, height, width = goal
-    return x.pooled(_everywhere(height, width), (height, width, x.shape[2]), call.where)
+    return repeated(x, goal[1], goal[2], call.where)
+
+
+def repeated(x: Symbol, height: int, width: int, path: str) -> Symbol:
+    """The one pixel ``x`` at every place of an image: the maximum over windows that see nothing else."""
+    return x.pooled(_everywhere(height, width), (height, width, x.shape[2]), path)
 
 
 def pixel(x: Symbol) -> Symbol:
-    """What ``x`` repeats all over its image, if that is how :func:`expand` made it; else ``x``."""
+    """What ``x`` repeats all over its image, if :func:`repeated` made it; else ``x``."""
     height, width, channels = x.shape
     for place in reversed(range(len(x.pending))):
         item = x.pending[place]

@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from signbit.exporter import fold
+from signbit.exporter.repeats import pixel
 from signbit.interop.read_call import Array, Call, Tensor
 
 
@@ -122,8 +123,9 @@ def _then(call: Call, x: Tensor, step: fold.Step) -> Tensor:
 
 def _of_two(call: Call, op: str, first: Tensor, second: Tensor) -> Tensor:
     """Of two equal shapes, or of an image and a vector that meets each of its pixels."""
-    if math.prod(first.features) < math.prod(second.features):
+    if pixel(first.symbol).shape[:2] == (1, 1):
         first, second = second, first
+    second = replace(second, symbol=pixel(second.symbol))
     like = second.symbol.shape in (first.symbol.shape, (1, 1, first.symbol.shape[2]))
     same = (first.symbol.rank, first.channels_last) == (second.symbol.rank, second.channels_last)
     a, b = first.symbol.order, second.symbol.order

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from signbit.exporter.repeats import repeated
 from signbit.exporter.symbol import Symbol
 from signbit.format import SPATIAL
 from signbit.interop.read_call import Border, Call, Tensor
@@ -168,6 +169,18 @@ def unsqueeze(call: Call) -> Tensor:
 def _axes(call: Call, rank: int) -> tuple[int, ...]:
     axes = call.constant(1) if call.given(1) else np.asarray(call.attributes.get("axes", []))
     return tuple(sorted(int(axis) % rank for axis in axes.ravel()))
+
+
+def expand(call: Call) -> Tensor:
+    """One pixel at every place of an image."""
+    x, wanted = call.image(), [int(extent) for extent in call.constant(1).ravel()]
+    height, width, channels = x.symbol.shape
+    images, *goal = [1] * (4 - len(wanted)) + wanted
+    if (images, *goal) == (1, channels, height, width) or all(extent == 1 for extent in (images, *goal)):
+        return x
+    one_pixel = (height, width) == (1, 1) and images == 1 and len(goal) == 3 and goal[0] in (1, channels)
+    call.require(one_pixel, f"makes {wanted} of {['N', *x.features]}", "[N, C, 1, 1] can be repeated over an image")
+    return replace(x, symbol=repeated(x.symbol, goal[1], goal[2], call.where))
 
 
 def transpose(call: Call) -> Tensor:

@@ -59,6 +59,7 @@ RULES: dict[str, Rule] = {
     "Reshape": read_moves.reshape,
     "Squeeze": read_moves.squeeze,
     "Unsqueeze": read_moves.unsqueeze,
+    "Expand": read_moves.expand,
     "Transpose": read_moves.transpose,
     "Pad": read_moves.pad,
     "Slice": read_moves.slice_,
