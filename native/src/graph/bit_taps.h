@@ -56,6 +56,7 @@ class BitTaps final {
         const Axis &h = window_.h, &w = window_.w;
         const std::size_t n = words_for(channels_);
         if (ys.size() < h.kernel || xs.size() < w.kernel) std::memset(out, 0, to_size(window_.taps()) * n * 8);
+        if (xs.size() == 0) return;  // nothing inside: the first tap may lie before the image, and so would its address
         for (std::int64_t y = ys.begin; y < ys.end; ++y) {
             const std::int64_t row = (h.origin(at.y) + y * h.dilation) * w.in + w.origin(at.x);
             std::uint64_t* target = out + to_size(y * w.kernel) * n;
