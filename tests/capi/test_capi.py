@@ -19,6 +19,7 @@ from sbn_graphs import every_operation, random_graph, random_input
 import signbit
 from signbit.errors import FormatError
 from signbit.format import write_bytes
+from signbit.format.layout import VERSION
 from signbit.runtime import Session, available_isas, isa
 
 OK, INVALID_ARGUMENT, UNREADABLE_FILE, INVALID_FORMAT, UNUSABLE_ISA, OUT_OF_MEMORY = range(6)
@@ -162,7 +163,7 @@ def test_damaged_files(capi: ctypes.CDLL) -> None:
     for data in (*(MODEL[:size] for size in range(len(MODEL))), MODEL + b"\0", MODEL[:-1] + b"\1"):
         status, session = try_open(capi, data)
         assert (status, session.value) == (INVALID_FORMAT, None), len(data)
-    for damaged in (MODEL[:8] + b"\2" + MODEL[9:], MODEL[:-1] + b"\1"):
+    for damaged in (MODEL[:8] + bytes([VERSION + 1]) + MODEL[9:], MODEL[:-1] + b"\1"):
         try_open(capi, damaged)
         with pytest.raises(FormatError) as error:
             isa.native().Program(damaged, None, 1)
