@@ -44,11 +44,9 @@ class Outcome:
         return f"{100 * self.measured / self.wanted:.0f} % of the goal" if self.wanted else "missed"
 
 
-def fastest_peer(row: Row, binary_openvino_only: bool = False) -> tuple[str, float] | None:
-    """Name and milliseconds of the fastest other engine; None if none ran."""
-    others = {name: ms for name, ms in row["ms"].items() if name != "signbit"}
-    if binary_openvino_only:
-        others = {name: ms for name, ms in others.items() if name.startswith("openvino binary")}
+def fastest_peer(row: Row, kind: str = "") -> tuple[str, float] | None:
+    """Name and milliseconds of the fastest other engine with ``kind`` in its name; None if none ran."""
+    others = {name: ms for name, ms in row["ms"].items() if name != "signbit" and kind in name}
     return min(others.items(), key=lambda item: item[1]) if others else None
 
 
@@ -63,17 +61,17 @@ def outcomes(result: Mapping[str, Any]) -> Iterator[Outcome]:
     """Every goal, for every row of the results that it speaks of."""
     networks, tiers = result["networks"], result["environment"]["tiers"]
     resnets = [row for row in networks if row["model"] in RESNETS and row["size"] == 224]
-    for tier, wanted in (("amx_int8", 1.5), ("avx512_vpopcntdq", 2.5), ("avx2", 2.5)):
-        goal = f"binary ResNet-18 topology against the fastest peer in any precision, tier {tier}"
+    for tier, wanted, kind in (("amx_int8", 1.5, ""), ("avx512_vpopcntdq", 2.5, "int8"), ("avx2", 2.5, "int8")):
+        goal = f"binary ResNet-18 topology against the fastest peer in {kind or 'any precision'}, tier {tier}"
         # Without a cap a run is on the best tier.
         caps = {tier, "none"} if tiers[0] == tier else {tier}
         rows = [row for row in resnets if caps & set(row["caps"])]
-        yield from _speed(goal, rows, wanted, None if tier in tiers else OTHER_CPU)
+        yield from _speed(goal, rows, wanted, None if tier in tiers else OTHER_CPU, kind=kind)
     uncapped = [row for row in networks if "none" in row["caps"]]
     alexnets = [row for row in uncapped if row["model"] == "alexnet"]
     yield from _speed("binary AlexNet against the fastest peer in any precision", alexnets, 4.0)
     binarynets = [row for row in uncapped if row["model"] == "binarynet"]
-    yield from _speed("BinaryNet, CIFAR-10, against OpenVINO binary", binarynets, 2.0, binary_only=True)
+    yield from _speed("BinaryNet, CIFAR-10, against OpenVINO binary", binarynets, 2.0, kind="openvino binary")
     yield from _ceilings(result["tiers"], result["ceilings"])
     yield from _scaling(uncapped)
     yield from _files([row for row in uncapped if row["threads"] == 1])
@@ -82,11 +80,11 @@ def outcomes(result: Mapping[str, Any]) -> Iterator[Outcome]:
 
 
 def _speed(
-    goal: str, rows: list[Row], wanted: float, unmeasured: str | None = None, *, binary_only: bool = False
+    goal: str, rows: list[Row], wanted: float, unmeasured: str | None = None, *, kind: str = ""
 ) -> Iterator[Outcome]:
     for row in rows:
         where = f"{label(row)}, {row['threads']} thread(s)"
-        peer = fastest_peer(row, binary_only)
+        peer = fastest_peer(row, kind)
         if peer is None:
             yield Outcome(goal, where, None, wanted, unmeasured="no such peer ran")
         else:
