@@ -110,6 +110,9 @@ def environment() -> dict[str, Any]:
     )  # fmt: skip
     from signbit.runtime import available_isas
 
+    tiers = [name for name in available_isas() if name != "reference"]
+    if not tiers:
+        sys.exit("the record names the tiers of this CPU, for which the native module has to be built; run: make setup")
     return {
         "fuzzer": "libFuzzer",
         "sanitizers": SANITIZE.split(",")[1:],
@@ -117,7 +120,7 @@ def environment() -> dict[str, Any]:
         "commit": commit.stdout.strip() or None,
         "date": time.strftime("%Y-%m-%d"),
         "cpu": models[0] if models else platform.processor(),
-        "tiers": [name for name in available_isas() if name != "reference"],
+        "tiers": tiers,
     }
 
 
