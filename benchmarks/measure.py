@@ -30,7 +30,7 @@ from signbit.interop.engines import FloatArray, Runner
 from signbit.runtime import LayerTime, Session
 
 SHORT, LONG = 2, 10
-"""Layers in the two chains whose difference is the time of LONG - SHORT layers."""
+"""Layers in the two chains whose difference is the time of some layers; a case may say how many the longer one has."""
 PROFILE = "profile"
 
 Key = tuple[str, str, int]
@@ -57,7 +57,8 @@ def _networks(request: Mapping[str, Any], phases: Phases) -> list[dict[str, Any]
     twin = next(iter(subjects.values())).float_twin
     images = _images(twin.values[twin.input].shape)
     x = images[:1]
-    facts = {method: _file_facts(subject, isa) for method, subject in subjects.items()}
+    twin_facts = {"float_bytes": len(write_bytes(twin))}
+    facts = {method: _file_facts(subject, isa) | twin_facts for method, subject in subjects.items()}
     phases.end("exporting")
     builders = {("", engine): build for engine, build in float_engines(twin, images).items()}
     for method, subject in subjects.items():
@@ -98,42 +99,44 @@ def _networks(request: Mapping[str, Any], phases: Phases) -> list[dict[str, Any]
 
 def _layers(request: Mapping[str, Any], phases: Phases) -> list[dict[str, Any]]:
     case = request["case"]
-    subjects = {str(depth): chain(**case, depth=depth) for depth in (SHORT, LONG)}
-    images = _images((case["size"], case["size"], case["channels"]))
+    size, channels, kernel = case["size"], case["channels"], case["kernel"]
+    depths = SHORT, case.get("layers", LONG)
+    subjects = {str(depth): chain(size, channels, kernel, depth) for depth in depths}
+    images = _images((size, size, channels))
     x = images[:1]
     builders: dict[tuple[str, str], Builder] = {}
     for depth, subject in subjects.items():
         engines = binary_engines(subject.binary, request["isa"]) | float_engines(subject.float_twin, images)
         builders |= {(depth, engine): build for engine, build in engines.items()}
     runners, failed = _built(builders, request["threads"], x)
-    differences = {threads: _difference(runners, str(LONG), threads, x) for threads in request["threads"]}
+    differences = {threads: _difference(runners, str(depths[1]), threads, x) for threads in request["threads"]}
     phases.end("building engines")
     rounds = list(in_turns(_neighbours(_timed(runners, x)), request["repeats"]))
     phases.end("running")
     rows = []
     for threads in request["threads"]:
         why_not = {engine: why for (_, engine, n), why in failed.items() if n == threads}
-        both = [engine for of, engine, n in runners if (of, n) == (str(LONG), threads) and engine not in why_not]
-        ms = {engine: _of_a_layer(rounds, engine, threads) for engine in both}
+        both = [engine for of, engine, n in runners if (of, n) == (str(depths[1]), threads) and engine not in why_not]
+        ms = {engine: _of_a_layer(rounds, depths, engine, threads) for engine in both}
         for engine in [engine for engine, time in ms.items() if time <= 0]:
             why_not[engine] = "a longer chain took no longer"
             del ms[engine]
         row = {
             "threads": threads,
             "ms": ms,
-            "rounds": {engine: [_of_a_layer([found], engine, threads) for found in rounds] for engine in ms},
+            "rounds": {engine: [_of_a_layer([found], depths, engine, threads) for found in rounds] for engine in ms},
             "failed": why_not,
             "difference": differences[threads],
-            "products": (case["size"] * case["kernel"] * case["channels"]) ** 2,
+            "products": (size * kernel * channels) ** 2,
         }
         rows.append(row)
     return rows
 
 
-def _of_a_layer(rounds: Rounds, engine: str, threads: int) -> float:
+def _of_a_layer(rounds: Rounds, depths: tuple[int, int], engine: str, threads: int) -> float:
     """Milliseconds of one of the layers that the long chain has more."""
-    short, long = (median(each for found in rounds for each in found[str(n), engine, threads]) for n in (SHORT, LONG))
-    return 1000 * (long - short) / (LONG - SHORT)
+    short, long = (median(each for found in rounds for each in found[str(n), engine, threads]) for n in depths)
+    return 1000 * (long - short) / (depths[1] - depths[0])
 
 
 def _images(shape: tuple[int, ...]) -> FloatArray:
@@ -201,7 +204,6 @@ def _file_facts(subject: Subject, isa: str | None) -> dict[str, Any]:
     return {
         "sbn_bytes": len(content),
         "predicted_bytes": subject.predicted_bytes,
-        "float_bytes": len(write_bytes(subject.float_twin)),
         "tensors": _tensors(subject.binary),
         "open_ms": opened,
     }

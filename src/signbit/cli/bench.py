@@ -87,7 +87,14 @@ def run(args: argparse.Namespace) -> Mapping[str, Any]:
             with atomic_write(trace) as temporary:
                 temporary.write_text(json.dumps(chrome_trace(layers)), encoding="utf-8")
             say(args, f"values of one image: at most {session.memory_bytes} bytes at once; trace: {trace}")
-        return {"native_ms": native_ms, "threads": session.threads, "isa": session.isa, "against": medians, **start_up}
+        return {
+            "native_ms": native_ms,
+            "threads": session.threads,
+            "isa": session.isa,
+            "against": medians,
+            "ratios": {name: ratio._asdict() for name, ratio in ratios.items()},
+            **start_up,
+        }
 
 
 def import_ms() -> float:
