@@ -25,8 +25,8 @@ def explanations(networks: Sequence[Row], outcomes: Iterable[Outcome]) -> Iterat
         yield f"### {name}, cap {' = '.join(caps)}\n\n{_steps(sorted(rows, key=lambda row: int(row['threads'])))}"
     for row in (row for outcome in behind for row in outcome.layers):
         yield f"### {label(row)}, {row['isa']}\n\n{_parts_of_a_layer(row)}"
-    for row in (row for outcome in behind for row in outcome.files):
-        yield f"### The file of {label(row)}\n\n{_tensors(row)}"
+    for name, row in {label(row): row for outcome in behind for row in outcome.files}.items():
+        yield f"### The file of {name}\n\n{_tensors(row)}"
 
 
 def _steps(rows: Sequence[Row]) -> str:

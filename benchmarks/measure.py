@@ -27,7 +27,7 @@ from signbit.cli.bench import median_profile, open_ms
 from signbit.cli.turns import in_turns, seconds
 from signbit.format import Bits, Graph, write_bytes
 from signbit.interop.engines import FloatArray, Runner
-from signbit.runtime import LayerTime, Session
+from signbit.runtime import Session
 
 SHORT, LONG = 2, 10
 """Layers in the two chains whose difference is the time of some layers; a case may say how many the longer one has."""
@@ -59,10 +59,11 @@ def _networks(request: Mapping[str, Any], phases: Phases) -> list[dict[str, Any]
     x = images[:1]
     twin_facts = {"float_bytes": len(write_bytes(twin))}
     facts = {method: _file_facts(subject, isa) | twin_facts for method, subject in subjects.items()}
-    phases.end("exporting")
-    builders = {("", engine): build for engine, build in float_engines(twin, images).items()}
+    phases.end("making networks")
+    builders: dict[tuple[str, str], Builder] = {}
     for method, subject in subjects.items():
         builders |= {(method, engine): build for engine, build in binary_engines(subject.binary, isa).items()}
+    builders |= {("", engine): build for engine, build in float_engines(twin, images).items()}
     runners, failed = _built(builders, request["threads"], x)
     sessions = {
         (method, PROFILE, threads): Session(write_bytes(subject.binary), threads=threads, isa=isa)
@@ -78,23 +79,19 @@ def _networks(request: Mapping[str, Any], phases: Phases) -> list[dict[str, Any]
         rounds.append(found)
         ceilings.append(ceiling_now(next(iter(sessions.values())).isa))
     phases.end("running")
-    rows = []
-    for method in subjects:
-        for threads in request["threads"]:
-            own = [key for key in runners if key[0] in ("", method) and key[2] == threads]
-            steps = median_profile([each for found in rounds for each in found[method, PROFILE, threads]])
-            row = {
-                "method": method,
-                "threads": threads,
-                "ms": {key[1]: 1000 * median(each for found in rounds for each in found[key]) for key in own},
-                "rounds": {key[1]: [1000 * median(found[key]) for found in rounds] for key in own},
-                "failed": {of[1]: why for of, why in failed.items() if of[0] in ("", method) and of[2] == threads},
-                "difference": differences[method, threads],
-                "profile": [_step(step, threads * median(ceilings)) for step in steps],
-                **facts[method],
-            }
-            rows.append(row)
-    return rows
+    return [
+        {
+            "method": method,
+            "threads": threads,
+            **_times(rounds, [key for key in runners if key[0] in ("", method) and key[2] == threads]),
+            "failed": {of[1]: why for of, why in failed.items() if of[0] in ("", method) and of[2] == threads},
+            "difference": differences[method, threads],
+            "profile": _steps(rounds, (method, PROFILE, threads), threads * median(ceilings)),
+            **facts[method],
+        }
+        for method in subjects
+        for threads in request["threads"]
+    ]
 
 
 def _layers(request: Mapping[str, Any], phases: Phases) -> list[dict[str, Any]]:
@@ -104,6 +101,7 @@ def _layers(request: Mapping[str, Any], phases: Phases) -> list[dict[str, Any]]:
     subjects = {str(depth): chain(size, channels, kernel, depth) for depth in depths}
     images = _images((size, size, channels))
     x = images[:1]
+    phases.end("making networks")
     builders: dict[tuple[str, str], Builder] = {}
     for depth, subject in subjects.items():
         engines = binary_engines(subject.binary, request["isa"]) | float_engines(subject.float_twin, images)
@@ -174,23 +172,34 @@ def _neighbours(runs: Mapping[Key, Callable[[], Any]]) -> dict[Key, Callable[[],
     return dict(sorted(runs.items(), key=lambda item: item[0]))
 
 
+def _times(rounds: Rounds, keys: Sequence[Key]) -> dict[str, Any]:
+    """Medians of all runs and of those of each round, in milliseconds, by engine."""
+    return {
+        "ms": {key[1]: 1000 * median(each for found in rounds for each in found[key]) for key in keys},
+        "rounds": {key[1]: [1000 * median(found[key]) for found in rounds] for key in keys},
+    }
+
+
+def _steps(rounds: Rounds, key: Key, ceiling: float) -> list[dict[str, Any]]:
+    """The profile of all rounds; the ceiling is the one that was measured in them."""
+    return [
+        {
+            "name": step.name,
+            "op": step.op,
+            "ms": 1000 * step.seconds,
+            "gmacs_per_second": step.gmacs_per_second,
+            "share_of_ceiling": None if step.ceiling is None else step.gmacs_per_second / ceiling,
+        }
+        for step in median_profile([each for found in rounds for each in found[key]])
+    ]
+
+
 def _difference(runners: Mapping[Key, Runner], subject: str, threads: int, x: FloatArray) -> float | None:
     """OpenVINO's binary output beside ours, of our largest; None if it has none."""
     if (subject, "openvino binary", threads) not in runners:
         return None
     ours, theirs = (runners[subject, engine, threads](x).ravel().copy() for engine in ("signbit", "openvino binary"))
     return float(np.abs(ours - theirs).max() / np.abs(ours).max())
-
-
-def _step(step: LayerTime, ceiling: float) -> dict[str, Any]:
-    """A row of a profile; the ceiling is the one of the rounds that the profile was taken in."""
-    return {
-        "name": step.name,
-        "op": step.op,
-        "ms": 1000 * step.seconds,
-        "gmacs_per_second": step.gmacs_per_second,
-        "share_of_ceiling": None if step.ceiling is None else step.gmacs_per_second / ceiling,
-    }
 
 
 def _file_facts(subject: Subject, isa: str | None) -> dict[str, Any]:

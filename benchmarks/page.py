@@ -96,7 +96,7 @@ registers and a few cache lines.
 
 ## What the benchmark itself took
 
-Seconds, to the nearest.
+Seconds; what is in no column of its own goes to starting processes and importing the engines.
 
 {_seconds(result["seconds"])}
 
