@@ -16,7 +16,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT))
 
-from benchmarks.measure import _built  # noqa: E402
+from benchmarks.measure import _built, _tensors  # noqa: E402
 from benchmarks.page import page  # noqa: E402
 from benchmarks.subjects import chain, pointwise  # noqa: E402
 from benchmarks.tiers import layer_on_tier  # noqa: E402
@@ -92,3 +92,12 @@ def test_a_pointwise_layer_is_one_step() -> None:
         steps = session.profile(np.zeros((1, 72, 7, 7), np.float32))
     (step,) = (step for step in steps if step.op == "binary_conv2d+threshold")
     assert step.macs == 7 * 7 * 72 * 8
+
+
+def test_tensors_are_those_of_the_file() -> None:
+    graph = pointwise(size=7, channels=72, filters=8)
+    tensors = _tensors(graph)
+    assert sum(tensor["bytes"] for tensor in tensors if tensor["op"] == "binary_conv2d") == 8 * 9 + 1
+    assert {tensor["kind"] for tensor in tensors} == {"bits", "int32", "float32"}
+    assert tensors == sorted(tensors, key=lambda tensor: -tensor["bytes"])
+    assert sum(tensor["bytes"] for tensor in tensors) < len(write_bytes(graph))
