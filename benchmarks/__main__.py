@@ -19,6 +19,7 @@ from typing import Any
 
 import yaml
 
+from benchmarks.cores import two_cores
 from benchmarks.deployment import import_ms, wheel
 from benchmarks.environment import RESULTS, environment
 from benchmarks.page import VERSION, page
@@ -65,7 +66,7 @@ def main() -> None:
     result: dict[str, Any] = {
         "version": VERSION,
         "environment": environment(args.quick, args.repeats),
-        **dict.fromkeys(("ceilings", "tiers", "import_ms", "wheel", "many_images")),
+        **dict.fromkeys(("ceilings", "two_cores", "tiers", "import_ms", "wheel", "many_images")),
         "layers": [],
         "networks": [],
         "failures": [],
@@ -113,6 +114,7 @@ Part = tuple[str, str, Callable[[], Any]]
 
 def single_parts(quick: bool) -> Iterator[Part]:
     yield "ceilings", "ceilings", lambda: [row._asdict() for row in ceilings()]
+    yield "cores", "two_cores", two_cores
     yield "import", "import_ms", import_ms
     yield "many images", "many_images", lambda: many_images(20 if quick else 500)
     if not quick:

@@ -58,7 +58,7 @@ Within noise: the goal lies between the quartiles, so that this run does not tel
 The networks behind a goal that is not reached, step by step: medians of {facts["repeats"]} profiles, taken in the
 rounds of the times. Speed and shares are those of the fewest threads; the ceiling is the tier's in the same rounds, and
 what a step does besides its convolution counts against it. Layers behind theirs, by their parts; files, by what they
-hold.
+hold. What two threads could gain on this machine stands under [ceilings](#ceilings).
 
 {_or_else(explained, "Nothing is behind a goal that is not reached.")}
 
@@ -87,6 +87,8 @@ a round, then medians over rounds. 64-bit Arm under emulation: [instructions of 
 registers and a few cache lines.
 
 {_ceilings(result["ceilings"])}
+
+{_two_cores(result["two_cores"])}
 
 ## Many images
 
@@ -153,6 +155,16 @@ def _ceilings(rows: Sequence[Row] | None) -> str:
     speeds = [OTHER_CPU if row["gmacs_per_second"] is None else f"{row['gmacs_per_second']:.0f}" for row in rows]
     lines = [(row["isa"], row["way"], speed) for row, speed in zip(rows, speeds, strict=True)]
     return table(("tier", "counts with", "10^9/s"), lines)
+
+
+def _two_cores(measured: Mapping[str, float] | None) -> str:
+    if measured is None:
+        return f"Two cores at once: {NOT_MEASURED.lower()}"
+    spread = f"{measured['low']:.2f} .. {measured['high']:.2f}"
+    return (
+        f"Two cores at once count {measured['median']:.2f} times the products of one (quartiles {spread}): what this "
+        "machine leaves of 2, with nothing to share out and to wait for."
+    )
 
 
 def _many_images(measured: Mapping[str, Any] | None) -> str:

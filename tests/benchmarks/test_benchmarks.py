@@ -6,6 +6,7 @@ import json
 import shutil
 import subprocess
 import sys
+import time
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT))
 
+from benchmarks.cores import SECONDS, two_cores  # noqa: E402
 from benchmarks.measure import _built, _tensors  # noqa: E402
 from benchmarks.page import page  # noqa: E402
 from benchmarks.subjects import chain, pointwise  # noqa: E402
@@ -84,6 +86,14 @@ def test_chains_keep_their_shape(kernel: int) -> None:
         out = reference.run(graph, np.random.default_rng(0).standard_normal((1, 8, 5, 5)).astype(np.float32))
         assert out.shape == (1, 8, 1, 1)
         assert np.abs(out).max() > 0
+
+
+def test_two_cores_are_measured_and_the_neighbour_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("benchmarks.cores.REPEATS", 2)
+    started = time.monotonic()
+    found = two_cores()
+    assert 0 < found["low"] <= found["median"] <= found["high"] < 100
+    assert time.monotonic() - started < SECONDS  # it does not wait for the neighbour's own end
 
 
 def test_a_pointwise_layer_is_one_step() -> None:
