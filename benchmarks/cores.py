@@ -1,7 +1,7 @@
 """What a second core adds on this machine: how fast one counts while another one counts as well.
 
-Two cores may share the budget of a clock, or be two threads of one core, which a virtual machine does not say; a network
-on two threads cannot gain more than they leave.
+Two cores may share the budget of a clock, or be two threads of one core, which a virtual machine does not say. A
+network on two threads cannot gain more than they leave.
 """
 
 from __future__ import annotations
