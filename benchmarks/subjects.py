@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,28 +27,33 @@ class Subject:
 
 def networks(model: str, methods: Sequence[str], size: int, classes: int) -> dict[str, Subject]:
     """A model of ours with random weights, by method; all with the same twin."""
-    twin, _ = _exported(model, "float", size, classes)
-    subjects = {}
-    for method in methods:
-        binary, predicted_bytes = _exported(model, method, size, classes)
-        subjects[method] = Subject(binary, twin, predicted_bytes)
-    return subjects
-
-
-def _exported(model: str, method: str, size: int, classes: int) -> tuple[Graph, int]:
-    """The graph, and what the summary says of its file's size."""
     import torch
 
     import signbit
     from signbit.exporter import lower_model
 
     shape = (1, 3, size, size)
+    x = torch.zeros(shape)
+    twin = lower_model(_module(model, "float", shape, classes), x)
+    subjects = {}
+    for method in methods:
+        module = _module(model, method, shape, classes)
+        predicted_bytes = signbit.summary(module, input_size=shape).sbn_bytes
+        subjects[method] = Subject(lower_model(module, x), twin, predicted_bytes)
+    return subjects
+
+
+def _module(model: str, method: str, shape: tuple[int, ...], classes: int) -> Any:
+    """In evaluation mode, with the statistics of random images."""
+    import torch
+
+    import signbit
+
     torch.manual_seed(SEED)
     module = signbit.create_model(model, method=method, num_classes=classes, input_size=shape)
     with torch.no_grad():
         module.train()(torch.randn(STATISTICS_IMAGES, *shape[1:]))
-    module.eval()
-    return lower_model(module, torch.zeros(shape)), signbit.summary(module, input_size=shape).sbn_bytes
+    return module.eval()
 
 
 def chain(size: int, channels: int, kernel: int, depth: int) -> Subject:
