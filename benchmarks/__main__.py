@@ -1,6 +1,7 @@
 """``python -m benchmarks``: measure every case and write docs/results/inference.json and inference.md.
 
-The files are written after every part, so an interrupted run leaves what it has measured.
+The files are written after every part, so an interrupted run leaves what it has measured. ``--redraw`` measures
+nothing and writes the page of the JSON that is there.
 """
 
 from __future__ import annotations
@@ -18,10 +19,12 @@ from typing import Any
 
 import yaml
 
+from benchmarks.cores import two_cores
 from benchmarks.deployment import import_ms, wheel
 from benchmarks.environment import RESULTS, environment
-from benchmarks.page import page
+from benchmarks.page import VERSION, page
 from benchmarks.stream import many_images
+from signbit.errors import SignbitError
 from signbit.files import write_bytes_atomically
 from signbit.runtime import available_isas, ceilings
 
@@ -45,7 +48,11 @@ def main() -> None:
     parser.add_argument(
         "--only", default="", metavar="WORD", help="parts whose description has this word, as resnet18, tiers or wheel"
     )
+    parser.add_argument("--redraw", action="store_true", help="write the page of the JSON again, without measuring")
     args = parser.parse_args()
+    if args.redraw:
+        redraw(parser, args.out)
+        return
     cases = yaml.safe_load((HERE / "cases.yaml").read_text())
     if args.quick:
         cases, args.repeats = cases["quick"], 5
@@ -57,22 +64,32 @@ def main() -> None:
     if not parts:
         parser.error(f"--only {args.only}: no part of the benchmark has this word in its description")
     result: dict[str, Any] = {
+        "version": VERSION,
         "environment": environment(args.quick, args.repeats),
-        **dict.fromkeys(("ceilings", "tiers", "import_ms", "wheel", "many_images")),
+        **dict.fromkeys(("ceilings", "two_cores", "tiers", "import_ms", "wheel", "many_images")),
         "layers": [],
         "networks": [],
         "failures": [],
+        "seconds": {},
     }
     started = time.monotonic()
     for number, (description, kind, measured) in enumerate(parts, 1):
         minutes, seconds = divmod(int(time.monotonic() - started), 60)
         print(f"[{number}/{len(parts)}] {minutes}:{seconds:02} {description}", file=sys.stderr, flush=True)
+        before = time.monotonic()
+        phases: Mapping[str, float] = {}
         try:
             found = measured()
+            if kind in ("layers", "networks"):
+                phases = found["seconds"]
+                found = [*result[kind], *found["rows"]]
         except (subprocess.CalledProcessError, OSError) as error:
             result["failures"].append({"part": description, "error": str(error)})
         else:
-            result[kind] = [*result[kind], *found] if kind in ("layers", "networks") else found
+            result[kind] = found
+        took = result["seconds"].setdefault(kind, {})
+        for phase, passed in {"all": time.monotonic() - before, **phases}.items():
+            took[phase] = took.get(phase, 0.0) + passed
         result["environment"]["seconds"] = round(time.monotonic() - started)
         args.out.mkdir(parents=True, exist_ok=True)
         write_bytes_atomically(args.out / "inference.json", (json.dumps(result, indent=1) + "\n").encode())
@@ -82,12 +99,22 @@ def main() -> None:
         raise SystemExit("failed: " + "; ".join(failure["part"] for failure in result["failures"]))
 
 
+def redraw(parser: argparse.ArgumentParser, folder: Path) -> None:
+    try:
+        text = page(json.loads((folder / "inference.json").read_text()))
+    except (OSError, SignbitError) as error:
+        parser.error(str(error))
+    write_bytes_atomically(folder / "inference.md", text.encode())
+    print(folder / "inference.md")
+
+
 Part = tuple[str, str, Callable[[], Any]]
 """Description, key of the result, what measures it."""
 
 
 def single_parts(quick: bool) -> Iterator[Part]:
     yield "ceilings", "ceilings", lambda: [row._asdict() for row in ceilings()]
+    yield "cores", "two_cores", two_cores
     yield "import", "import_ms", import_ms
     yield "many images", "many_images", lambda: many_images(20 if quick else 500)
     if not quick:
@@ -106,8 +133,9 @@ def cases_under_caps(cases: Mapping[str, Any], repeats: int, threads: Sequence[i
                 request: Mapping[str, Any] = request,
                 variables: Mapping[str, str] = variables,
                 plain: Mapping[str, Any] = plain,
-            ) -> list[dict[str, Any]]:
-                return [{**plain, **row} for row in in_own_process("benchmarks.measure", request, variables)]
+            ) -> dict[str, Any]:
+                found = in_own_process("benchmarks.measure", request, variables)
+                return {**found, "rows": [{**plain, **row} for row in found["rows"]]}
 
             what = " ".join(f"{name} {value}" for name, value in case.items())
             yield f"{kind}: {what}, cap {' = '.join(names)}", kind, measured
@@ -127,7 +155,7 @@ def caps() -> list[tuple[list[str], str | None, dict[str, str]]]:
     return [(["none"], None, {}), *capped]
 
 
-def in_own_process(module: str, request: Mapping[str, Any] | None, variables: Mapping[str, str]) -> list[Any]:
+def in_own_process(module: str, request: Mapping[str, Any] | None, variables: Mapping[str, str]) -> Any:
     """What a module of this package writes to the file that it is given."""
     with TemporaryDirectory() as folder:
         asked, told = Path(folder) / "request.json", Path(folder) / "result.json"
@@ -135,8 +163,7 @@ def in_own_process(module: str, request: Mapping[str, Any] | None, variables: Ma
         command = [sys.executable, "-m", module, *([] if request is None else [str(asked)]), str(told)]
         environment = {name: value for name, value in os.environ.items() if name != "OMP_NUM_THREADS"}
         subprocess.run(command, check=True, cwd=HERE.parent, env=environment | variables, stdout=sys.stderr)
-        rows: list[Any] = json.loads(told.read_text())
-        return rows
+        return json.loads(told.read_text())
 
 
 if __name__ == "__main__":

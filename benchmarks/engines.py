@@ -32,12 +32,13 @@ def binary_engines(graph: Graph, isa: str | None) -> dict[str, Builder]:
     isa : tier of the native runtime; None: the best.
     """
     content = write_bytes(graph)
+    openvino = cache(lambda: to_openvino(graph))
     table: dict[str, Builder] = {
         "signbit": lambda threads: Session(content, threads=threads, isa=isa).run,
-        "openvino binary": lambda threads: run_openvino(to_openvino(graph), threads),
+        "openvino binary": lambda threads: run_openvino(openvino(), threads),
     }
     if has_bf16():
-        table["openvino binary, bf16"] = lambda threads: run_openvino(to_openvino(graph), threads, "bf16")
+        table["openvino binary, bf16"] = lambda threads: run_openvino(openvino(), threads, "bf16")
     return table
 
 
@@ -48,17 +49,17 @@ def float_engines(twin: Graph, images: FloatArray) -> dict[str, Builder]:
     ----------
     images : for the calibration of int8.
     """
-    onnx = cache(lambda: to_onnx(twin).SerializeToString())
+    onnx, openvino = cache(lambda: to_onnx(twin).SerializeToString()), cache(lambda: to_openvino(twin))
     onnx_int8, openvino_int8 = cache(lambda: _onnx_int8(twin, images)), cache(lambda: _openvino_int8(twin, images))
     table: dict[str, Builder] = {
-        "openvino fp32": lambda threads: run_openvino(to_openvino(twin), threads),
+        "openvino fp32": lambda threads: run_openvino(openvino(), threads),
         "openvino int8": lambda threads: run_openvino(openvino_int8(), threads),
         "onnxruntime fp32": lambda threads: run_onnx(onnx(), threads),
         "onnxruntime int8": lambda threads: run_onnx(onnx_int8(), threads),
         "torch fp32": lambda threads: PEERS["torch"].target(twin, threads),
     }
     if has_bf16():
-        table["openvino bf16"] = lambda threads: run_openvino(to_openvino(twin), threads, "bf16")
+        table["openvino bf16"] = lambda threads: run_openvino(openvino(), threads, "bf16")
     return table
 
 

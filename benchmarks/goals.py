@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from signbit.cli.turns import Ratio
+
 Row = Mapping[str, Any]
 RESNETS = ("birealnet18", "resnet18")
 OTHER_CPU = "not on this CPU"
@@ -18,7 +20,9 @@ class Outcome:
     Attributes
     ----------
     measured : None where no row of the results bears on it.
-    rows : networks whose profile shows where the time goes.
+    quartiles : of the rounds, where the figure is the median of a ratio in each.
+    networks, layers, files : rows of the results that explain the figure: by a profile, by the parts of a layer, and by
+        what fills a file.
     unmeasured : why there is no figure.
     """
 
@@ -28,7 +32,10 @@ class Outcome:
     wanted: float
     unit: str = "x"
     at_most: bool = False
-    rows: Sequence[Row] = ()
+    quartiles: tuple[float, float] | None = None
+    networks: Sequence[Row] = ()
+    layers: Sequence[Row] = ()
+    files: Sequence[Row] = ()
     unmeasured: str = "not measured in this run"
 
     def reached(self) -> bool:
@@ -36,18 +43,29 @@ class Outcome:
             return False
         return self.measured <= self.wanted if self.at_most else self.measured >= self.wanted
 
+    def within_noise(self) -> bool:
+        """Whether a quarter of the rounds, at least, would say otherwise."""
+        return self.quartiles is not None and self.quartiles[0] <= self.wanted <= self.quartiles[1]
+
     def verdict(self) -> str:
         if self.measured is None:
             return self.unmeasured
         if self.reached():
-            return "reached"
-        return f"{100 * self.measured / self.wanted:.0f} % of the goal" if self.wanted else "missed"
+            words = "reached"
+        else:
+            words = f"{100 * self.measured / self.wanted:.0f} % of the goal" if self.wanted else "missed"
+        return f"{words}, within noise" if self.within_noise() else words
 
 
 def fastest_peer(row: Row, kind: str = "") -> tuple[str, float] | None:
     """Name and milliseconds of the fastest other engine with ``kind`` in its name; None if none ran."""
     others = {name: ms for name, ms in row["ms"].items() if name != "signbit" and kind in name}
     return min(others.items(), key=lambda item: item[1]) if others else None
+
+
+def speedup(row: Row, peer: str) -> Ratio:
+    """How many times faster than another engine ours is, round by round."""
+    return Ratio.of(row["rounds"][peer], row["rounds"]["signbit"])
 
 
 def label(row: Row) -> str:
@@ -88,15 +106,21 @@ def _speed(
         if peer is None:
             yield Outcome(goal, where, None, wanted, unmeasured="no such peer ran")
         else:
-            yield Outcome(goal, f"{where}, {peer[0]}", peer[1] / row["ms"]["signbit"], wanted, rows=[row])
+            yield _by_rounds(goal, f"{where}, {peer[0]}", speedup(row, peer[0]), wanted, [row])
     if not rows:
         yield Outcome(goal, "", None, wanted, **({"unmeasured": unmeasured} if unmeasured else {}))
+
+
+def _by_rounds(goal: str, where: str, ratio: Ratio, wanted: float, networks: Sequence[Row]) -> Outcome:
+    return Outcome(goal, where, ratio.median, wanted, quartiles=(ratio.low, ratio.high), networks=networks)
 
 
 def _ceilings(layers: list[Row] | None, ceilings: list[Row] | None) -> Iterator[Outcome]:
     goal = "each layer of 115.6 million products, norm and sign fused, of the tier's ceiling on one core"
     for row in layers or ():
-        yield Outcome(goal, f"{label(row)}, {row['isa']}", 100 * row["share"], 60, "%")
+        low, high = row["quartiles"]
+        where, quartiles = f"{label(row)}, {row['isa']}", (100 * low, 100 * high)
+        yield Outcome(goal, where, 100 * row["share"], 60, "%", quartiles=quartiles, layers=[row])
     if layers is None:
         yield Outcome(goal, "", None, 60, "%")
     for row in ceilings or ():
@@ -109,8 +133,8 @@ def _scaling(networks: list[Row]) -> Iterator[Outcome]:
     one = {label(row): row for row in networks if row["threads"] == 1}
     pairs = [(one[label(row)], row) for row in networks if row["threads"] == 2 and label(row) in one]
     for single, row in pairs:
-        faster = single["ms"]["signbit"] / row["ms"]["signbit"]
-        yield Outcome(goal, label(row), faster, 1.8, rows=[single, row])
+        faster = Ratio.of(single["rounds"]["signbit"], row["rounds"]["signbit"])
+        yield _by_rounds(goal, label(row), faster, 1.8, [single, row])
     if not pairs:
         yield Outcome(goal, "", None, 1.8)
 
@@ -123,14 +147,14 @@ def _files(networks: list[Row]) -> Iterator[Outcome]:
     )
     for row in networks:
         off = 100 * abs(row["sbn_bytes"] / row["predicted_bytes"] - 1)
-        yield Outcome(predicted, label(row), off, 2, "%", at_most=True)
+        yield Outcome(predicted, label(row), off, 2, "%", at_most=True, files=[row])
     alexnets = [row for row in networks if row["model"] == "alexnet"]
     for row in alexnets:
-        yield Outcome(smaller, label(row), row["float_bytes"] / row["sbn_bytes"], 20)
+        yield Outcome(smaller, label(row), row["float_bytes"] / row["sbn_bytes"], 20, files=[row])
     small = [row for row in networks if row["sbn_bytes"] < 2_000_000]
     for row in small:
         where = f"{label(row)}, {row['sbn_bytes']:,} bytes"
-        yield Outcome(opening, where, row["open_ms"], 10, "ms", at_most=True)
+        yield Outcome(opening, where, row["open_ms"], 10, "ms", at_most=True, files=[row])
     for goal, rows, wanted, unit in (
         (predicted, networks, 2, "%"),
         (smaller, alexnets, 20, "x"),

@@ -1,14 +1,17 @@
 """``python -m benchmarks.measure REQUEST RESULT``: one case under one cap of the instruction set, in its own process.
 
-The engines of a case take turns in short rounds, so that drift of the clock hits all alike. The caps of the peers are
-environment variables that they read when they are loaded, hence the process.
+All engines of a case, on all numbers of threads, and the profiles of ours take turns in the same short rounds, so that
+drift of the clock hits all alike. The caps of the peers are environment variables that they read when they are loaded,
+hence the process.
 """
 
 from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
@@ -17,86 +20,121 @@ from typing import Any
 import numpy as np
 
 from benchmarks.engines import CALIBRATION_IMAGES, Builder, binary_engines, float_engines
+from benchmarks.phases import Phases
 from benchmarks.subjects import Subject, chain, networks
-from signbit.cli.bench import fastest_profile, interleaved, open_ms
-from signbit.format import write_bytes
+from benchmarks.tiers import ceiling_now
+from signbit.cli.bench import median_profile, open_ms
+from signbit.cli.turns import in_turns, seconds
+from signbit.format import Bits, Graph, write_bytes
 from signbit.interop.engines import FloatArray, Runner
 from signbit.runtime import Session
 
 SHORT, LONG = 2, 10
-"""Layers in the two chains whose difference is the time of LONG - SHORT layers."""
+"""Layers in the two chains whose difference is the time of some layers; a case may say how many the longer one has."""
+PROFILE = "profile"
 
-Key = tuple[str, str]
-"""A subject and an engine."""
+Key = tuple[str, str, int]
+"""A subject, an engine and a number of threads."""
+Rounds = Sequence[Mapping[Key, Sequence[Any]]]
 
 
-def measure(request: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Medians of one case for each number of threads.
+def measure(request: Mapping[str, Any]) -> dict[str, Any]:
+    """A row for each method and number of threads of one case, and the seconds of each phase of the work.
 
     Parameters
     ----------
     request : ``case`` (a row of cases.yaml), ``isa`` (a tier or None), ``threads`` (numbers), ``repeats``.
     """
-    return _networks(request) if "model" in request["case"] else _layers(request)
+    phases = Phases()
+    rows = (_networks if "model" in request["case"] else _layers)(request, phases)
+    return {"rows": rows, "seconds": phases.seconds}
 
 
-def _networks(request: Mapping[str, Any]) -> list[dict[str, Any]]:
+def _networks(request: Mapping[str, Any], phases: Phases) -> list[dict[str, Any]]:
     """Rows of all methods. They share the full-precision twin, and its engines, which run once beside all of them."""
-    case = request["case"]
-    subjects = networks(case["model"], case["methods"], case["size"])
+    case, isa = request["case"], request["isa"]
+    subjects = networks(case["model"], case["methods"], case["size"], case["classes"])
     twin = next(iter(subjects.values())).float_twin
     images = _images(twin.values[twin.input].shape)
-    builders: dict[Key, Builder] = {}
+    x = images[:1]
+    twin_facts = {"float_bytes": len(write_bytes(twin))}
+    facts = {method: _file_facts(subject, isa) | twin_facts for method, subject in subjects.items()}
+    phases.end("making networks")
+    builders: dict[tuple[str, str], Builder] = {}
     for method, subject in subjects.items():
-        builders |= _keyed(method, binary_engines(subject.binary, request["isa"]))
-    builders |= _keyed("", float_engines(twin, images))
-    facts = {method: _file_facts(subject, request["isa"]) for method, subject in subjects.items()}
-    rows = []
-    for threads in request["threads"]:
-        runners, failed = _built(builders, threads, images[:1])
-        ms = {key: 1000 * median(times) for key, times in _timed(runners, images[:1], request["repeats"]).items()}
-        for method, subject in subjects.items():
-            rows.append(
-                {
-                    "method": method,
-                    "threads": threads,
-                    "ms": {engine: time for (of, engine), time in ms.items() if of in ("", method)},
-                    "failed": {engine: why for (of, engine), why in failed.items() if of in ("", method)},
-                    "difference": _difference(runners, method, images[:1]),
-                    "profile": _profile(subject, request["isa"], threads, images[:1]),
-                    **facts[method],
-                }
-            )
-    return rows
+        builders |= {(method, engine): build for engine, build in binary_engines(subject.binary, isa).items()}
+    builders |= {("", engine): build for engine, build in float_engines(twin, images).items()}
+    runners, failed = _built(builders, request["threads"], x)
+    sessions = {
+        (method, PROFILE, threads): Session(write_bytes(subject.binary), threads=threads, isa=isa)
+        for method, subject in subjects.items()
+        for threads in request["threads"]
+    }
+    differences = {(of, n): _difference(runners, of, n, x) for of, engine, n in runners if engine == "signbit"}
+    phases.end("building engines")
+    runs: dict[Key, Callable[[], Any]] = _timed(runners, x)
+    runs |= {key: partial(session.profile, x) for key, session in sessions.items()}
+    rounds, ceilings = [], []
+    for found in in_turns(_neighbours(runs), request["repeats"]):
+        rounds.append(found)
+        ceilings.append(ceiling_now(next(iter(sessions.values())).isa))
+    phases.end("running")
+    return [
+        {
+            "method": method,
+            "threads": threads,
+            **_times(rounds, [key for key in runners if key[0] in ("", method) and key[2] == threads]),
+            "failed": {of[1]: why for of, why in failed.items() if of[0] in ("", method) and of[2] == threads},
+            "difference": differences[method, threads],
+            "profile": _steps(rounds, (method, PROFILE, threads), threads * median(ceilings)),
+            **facts[method],
+        }
+        for method in subjects
+        for threads in request["threads"]
+    ]
 
 
-def _layers(request: Mapping[str, Any]) -> list[dict[str, Any]]:
+def _layers(request: Mapping[str, Any], phases: Phases) -> list[dict[str, Any]]:
     case = request["case"]
-    subjects = {str(depth): chain(**case, depth=depth) for depth in (SHORT, LONG)}
-    images = _images((case["size"], case["size"], case["channels"]))
-    builders: dict[Key, Builder] = {}
+    size, channels, kernel = case["size"], case["channels"], case["kernel"]
+    depths = SHORT, case.get("layers", LONG)
+    subjects = {str(depth): chain(size, channels, kernel, depth) for depth in depths}
+    images = _images((size, size, channels))
+    x = images[:1]
+    phases.end("making networks")
+    builders: dict[tuple[str, str], Builder] = {}
     for depth, subject in subjects.items():
-        builders |= _keyed(depth, binary_engines(subject.binary, request["isa"]))
-        builders |= _keyed(depth, float_engines(subject.float_twin, images))
+        engines = binary_engines(subject.binary, request["isa"]) | float_engines(subject.float_twin, images)
+        builders |= {(depth, engine): build for engine, build in engines.items()}
+    runners, failed = _built(builders, request["threads"], x)
+    differences = {threads: _difference(runners, str(depths[1]), threads, x) for threads in request["threads"]}
+    phases.end("building engines")
+    rounds = list(in_turns(_neighbours(_timed(runners, x)), request["repeats"]))
+    phases.end("running")
     rows = []
     for threads in request["threads"]:
-        runners, failed = _built(builders, threads, images[:1])
-        times = {key: median(samples) for key, samples in _timed(runners, images[:1], request["repeats"]).items()}
-        why_not = {engine: why for (_, engine), why in failed.items()}
-        ms = {}
-        for engine in dict.fromkeys(engine for _, engine in runners if engine not in why_not):
-            ms[engine] = 1000 * (times[str(LONG), engine] - times[str(SHORT), engine]) / (LONG - SHORT)
-        why_not |= {engine: "a longer chain took no longer" for engine, time in ms.items() if time <= 0}
-        rows.append(
-            {
-                "threads": threads,
-                "ms": {engine: time for engine, time in ms.items() if time > 0},
-                "failed": why_not,
-                "difference": _difference(runners, str(LONG), images[:1]),
-                "products": (case["size"] * case["kernel"] * case["channels"]) ** 2,
-            }
-        )
+        why_not = {engine: why for (_, engine, n), why in failed.items() if n == threads}
+        both = [engine for of, engine, n in runners if (of, n) == (str(depths[1]), threads) and engine not in why_not]
+        ms = {engine: _of_a_layer(rounds, depths, engine, threads) for engine in both}
+        for engine in [engine for engine, time in ms.items() if time <= 0]:
+            why_not[engine] = "a longer chain took no longer"
+            del ms[engine]
+        row = {
+            "threads": threads,
+            "ms": ms,
+            "rounds": {engine: [_of_a_layer([found], depths, engine, threads) for found in rounds] for engine in ms},
+            "failed": why_not,
+            "difference": differences[threads],
+            "products": (size * kernel * channels) ** 2,
+        }
+        rows.append(row)
     return rows
+
+
+def _of_a_layer(rounds: Rounds, depths: tuple[int, int], engine: str, threads: int) -> float:
+    """Milliseconds of one of the layers that the long chain has more."""
+    short, long = (median(each for found in rounds for each in found[str(n), engine, threads]) for n in depths)
+    return 1000 * (long - short) / (depths[1] - depths[0])
 
 
 def _images(shape: tuple[int, ...]) -> FloatArray:
@@ -104,53 +142,64 @@ def _images(shape: tuple[int, ...]) -> FloatArray:
     return np.random.default_rng(0).standard_normal((CALIBRATION_IMAGES, channels, height, width), np.float32)
 
 
-def _keyed(subject: str, engines: Mapping[str, Builder]) -> dict[Key, Builder]:
-    return {(subject, engine): build for engine, build in engines.items()}
-
-
-def _built(builders: Mapping[Key, Builder], threads: int, x: FloatArray) -> tuple[dict[Key, Runner], dict[Key, str]]:
-    """Those that run, and why the others don't. Only a peer may fail."""
+def _built(
+    builders: Mapping[tuple[str, str], Builder], threads: Sequence[int], x: FloatArray
+) -> tuple[dict[Key, Runner], dict[Key, str]]:
+    """Those that run, on every number of threads, and why the others don't. Only a peer may fail."""
     runners: dict[Key, Runner] = {}
     failed: dict[Key, str] = {}
-    for key, build in builders.items():
-        try:
-            runner = build(threads)
-            runner(x)
-        except Exception as error:
-            if key[1] == "signbit":
-                raise
-            failed[key] = f"{type(error).__name__}: {error}".splitlines()[0][:200]
-            print(f"{' '.join(key).strip()} failed: {failed[key]}", file=sys.stderr)
-        else:
-            runners[key] = runner
+    for (subject, engine), build in builders.items():
+        for number in threads:
+            try:
+                runner = build(number)
+                runner(x)
+            except Exception as error:
+                if engine == "signbit":
+                    raise
+                failed[subject, engine, number] = why = f"{type(error).__name__}: {error}".splitlines()[0][:200]
+                print(f"{subject} {engine}, {number} thread(s), failed: {why}".strip(), file=sys.stderr)
+            else:
+                runners[subject, engine, number] = runner
     return runners, failed
 
 
-def _timed(runners: Mapping[Key, Runner], x: FloatArray, repeats: int) -> dict[Key, list[float]]:
-    return interleaved(runners, x, repeats)  # type: ignore[type-var,return-value,arg-type]
+def _timed(runners: Mapping[Key, Runner], x: FloatArray) -> dict[Key, Callable[[], Any]]:
+    return {key: partial(seconds, runner, x) for key, runner in runners.items()}
 
 
-def _difference(runners: Mapping[Key, Runner], subject: str, x: FloatArray) -> float | None:
+def _neighbours(runs: Mapping[Key, Callable[[], Any]]) -> dict[Key, Callable[[], Any]]:
+    """One subject on one engine with all numbers of threads next to each other: their ratio is a goal."""
+    return dict(sorted(runs.items(), key=lambda item: item[0]))
+
+
+def _times(rounds: Rounds, keys: Sequence[Key]) -> dict[str, Any]:
+    """Medians of all runs and of those of each round, in milliseconds, by engine."""
+    return {
+        "ms": {key[1]: 1000 * median(each for found in rounds for each in found[key]) for key in keys},
+        "rounds": {key[1]: [1000 * median(found[key]) for found in rounds] for key in keys},
+    }
+
+
+def _steps(rounds: Rounds, key: Key, ceiling: float) -> list[dict[str, Any]]:
+    """The profile of all rounds; the ceiling is the one that was measured in them."""
+    return [
+        {
+            "name": step.name,
+            "op": step.op,
+            "ms": 1000 * step.seconds,
+            "gmacs_per_second": step.gmacs_per_second,
+            "share_of_ceiling": None if step.ceiling is None else step.gmacs_per_second / ceiling,
+        }
+        for step in median_profile([each for found in rounds for each in found[key]])
+    ]
+
+
+def _difference(runners: Mapping[Key, Runner], subject: str, threads: int, x: FloatArray) -> float | None:
     """OpenVINO's binary output beside ours, of our largest; None if it has none."""
-    if (subject, "openvino binary") not in runners:
+    if (subject, "openvino binary", threads) not in runners:
         return None
-    ours, theirs = (runners[subject, engine](x).ravel().copy() for engine in ("signbit", "openvino binary"))
+    ours, theirs = (runners[subject, engine, threads](x).ravel().copy() for engine in ("signbit", "openvino binary"))
     return float(np.abs(ours - theirs).max() / np.abs(ours).max())
-
-
-def _profile(subject: Subject, isa: str | None, threads: int, x: FloatArray) -> list[dict[str, Any]]:
-    """The steps of the least disturbed of some runs."""
-    with Session(write_bytes(subject.binary), threads=threads, isa=isa) as session:
-        return [
-            {
-                "name": layer.name,
-                "op": layer.op,
-                "ms": 1000 * layer.seconds,
-                "gmacs_per_second": layer.gmacs_per_second,
-                "share_of_ceiling": layer.share_of_ceiling,
-            }
-            for layer in fastest_profile(session, x)
-        ]
 
 
 def _file_facts(subject: Subject, isa: str | None) -> dict[str, Any]:
@@ -164,9 +213,19 @@ def _file_facts(subject: Subject, isa: str | None) -> dict[str, Any]:
     return {
         "sbn_bytes": len(content),
         "predicted_bytes": subject.predicted_bytes,
-        "float_bytes": len(write_bytes(subject.float_twin)),
+        "tensors": _tensors(subject.binary),
         "open_ms": opened,
     }
+
+
+def _tensors(graph: Graph) -> list[dict[str, Any]]:
+    """What the constants of each layer take in the file, bits and numbers apart; the largest first."""
+    taken: Counter[tuple[str, str, str]] = Counter()
+    for node in graph.nodes:
+        for blob in node.blobs.values():
+            kind, octets = ("bits", blob.octets.nbytes) if isinstance(blob, Bits) else (str(blob.dtype), blob.nbytes)
+            taken[node.name, node.op, kind] += octets
+    return [{"name": name, "op": op, "kind": kind, "bytes": octets} for (name, op, kind), octets in taken.most_common()]
 
 
 if __name__ == "__main__":

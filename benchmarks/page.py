@@ -5,20 +5,34 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from benchmarks.goals import OTHER_CPU, Outcome, Row, fastest_peer, label, outcomes
+from benchmarks.explanations import explanations
+from benchmarks.goals import OTHER_CPU, Outcome, Row, fastest_peer, label, outcomes, speedup
 from benchmarks.markdown import table
-from benchmarks.profiles import explanations
+from signbit.errors import SignbitError
 
 NOT_MEASURED = "Not measured in this run."
+VERSION = 2
+"""Of what the JSON holds; since 2 with every round."""
 
 
 def page(result: Mapping[str, Any]) -> str:
-    """docs/results/inference.md for the content of inference.json."""
+    """docs/results/inference.md for the content of inference.json.
+
+    Errors
+    ------
+    SignbitError : the JSON was written by an older benchmark.
+    """
+    if result.get("version") != VERSION:
+        found = result.get("version", 1)
+        raise SignbitError(
+            f"these results are of version {found}; the page needs {VERSION}, with the figures of every round: "
+            "measure again with make bench"
+        )
     facts = result["environment"]
     packages = ", ".join(f"{name} {number}" for name, number in facts["packages"].items())
     quick = "**A quick run: it shows that everything works; its figures say nothing.**\n\n" if facts["quick"] else ""
     found = list(outcomes(result))
-    profiles = list(explanations(result, found))
+    explained = list(explanations(result["networks"], found))
     return f"""# Inference
 
 Written by `make bench` from [inference.json](inference.json); do not edit.
@@ -26,26 +40,31 @@ Written by `make bench` from [inference.json](inference.json); do not edit.
 {quick}{facts["cpu"]}, {facts["cores"]} cores, tiers {", ".join(facts["tiers"])}; load {facts["load"]:.1f} at the start;
 {facts["date"]}; {facts["seconds"]} seconds; Python {facts["python"]}, {packages}.
 
-Batch 1, float32 input. Each figure is the median of {facts["repeats"]} runs; the engines of a row ran in one process,
-in turns. Networks are exported from our torch models with random weights (norms have the statistics of random images).
-Precisions other than binary run the full-precision twin: the same topology, `--method float`. int8 is quantized on
-random images with NNCF for OpenVINO and with ONNX Runtime's static quantization. A cap keeps our runtime, OpenVINO and
-torch to the instructions of a tier; ONNX Runtime cannot be capped.
+Batch 1, float32 input. Each time is the median of {facts["repeats"]} runs. The engines of a case ran in one process,
+on all numbers of threads, and took turns in short rounds; a ratio is formed in each round, and the median and the
+quartiles of the rounds are shown. Networks are exported from our torch models with random weights (norms have the
+statistics of random images). Precisions other than binary run the full-precision twin: the same topology,
+`--method float`. int8 is quantized on random images with NNCF for OpenVINO and with ONNX Runtime's static quantization.
+A cap keeps our runtime, OpenVINO and torch to the instructions of a tier; ONNX Runtime cannot be capped.
 
 ## Goals
 
-{table(("goal", "where", "measured", "wanted", ""), [_goal(outcome) for outcome in found])}
+Within noise: the goal lies between the quartiles, so that this run does not tell on which side of it we are.
+
+{table(("goal", "where", "measured", "quartiles", "wanted", ""), [_goal(outcome) for outcome in found])}
 
 ## Where the time goes
 
-The networks behind a goal that is not reached, step by step: the fastest of ten profiles. Speed and shares are those of
-the fewest threads; the ceiling is the tier's, and what a step does besides its convolution counts against it.
+The networks behind a goal that is not reached, step by step: medians of {facts["repeats"]} profiles, taken in the
+rounds of the times. Speed and shares are those of the fewest threads; the ceiling is the tier's in the same rounds, and
+what a step does besides its convolution counts against it. Layers behind theirs, by their parts; files, by what they
+hold. What two threads could gain on this machine stands under [ceilings](#ceilings).
 
-{_or_else(profiles, "No network is behind a goal that is not reached.")}
+{_or_else(explained, "Nothing is behind a goal that is not reached.")}
 
 ## Networks
 
-Milliseconds; in brackets, the fastest peer over signbit.
+Milliseconds; in brackets, how many times faster signbit is than the fastest peer.
 
 {_times(result["networks"])}
 
@@ -69,11 +88,19 @@ registers and a few cache lines.
 
 {_ceilings(result["ceilings"])}
 
+{_two_cores(result["two_cores"])}
+
 ## Many images
 
 `signbit run` on JPEG files of 256x256 pixels, resnet18 `ste` at 224x224, with every core.
 
 {_many_images(result["many_images"])}
+
+## What the benchmark itself took
+
+Seconds; what is in no column of its own goes to starting processes and importing the engines.
+
+{_seconds(result["seconds"])}
 
 ## What failed
 
@@ -84,7 +111,8 @@ registers and a few cache lines.
 def _goal(outcome: Outcome) -> tuple[str, ...]:
     measured = "" if outcome.measured is None else f"{outcome.measured:.3g} {outcome.unit}".strip()
     wanted = f"{'at most' if outcome.at_most else 'at least'} {outcome.wanted:g} {outcome.unit}".strip()
-    return outcome.goal, outcome.where, measured, wanted, outcome.verdict()
+    quartiles = " .. ".join(f"{value:.3g}" for value in outcome.quartiles or ())
+    return outcome.goal, outcome.where, measured, quartiles, wanted, outcome.verdict()
 
 
 def _or_else(paragraphs: Sequence[str], otherwise: str) -> str:
@@ -98,7 +126,7 @@ def _times(rows: Sequence[Row]) -> str:
         cells = [f"{row['ms'][name]:.3f}" if name in row["ms"] else "" for name in names]
         peer = fastest_peer(row)
         if peer is not None and "signbit" in row["ms"]:
-            cells[0] += f" ({peer[1] / row['ms']['signbit']:.2f}x)"
+            cells[0] += f" ({speedup(row, peer[0]).median:.2f}x)"
         lines.append((label(row), " = ".join(row["caps"]), row["threads"], *cells))
     return table(("", "cap", "threads", *names), lines) if rows else NOT_MEASURED
 
@@ -110,14 +138,15 @@ def _tiers(rows: Sequence[Row] | None) -> str:
         (
             label(row),
             row["isa"],
-            f"{row['products'] / row['gmacs_per_second'] * 1e-6:.3f}",
+            f"{row['ms']['layer']:.3f}",
             f"{row['gmacs_per_second']:.0f}",
             f"{row['ceiling']:.0f}",
             f"{100 * row['share']:.0f} %",
+            " .. ".join(f"{100 * share:.0f} %" for share in row["quartiles"]),
         )
         for row in rows
     ]
-    return table(("layer", "tier", "ms", "10^9 products/s", "ceiling", "of it"), lines)
+    return table(("layer", "tier", "ms", "10^9 products/s", "ceiling", "of it", "quartiles"), lines)
 
 
 def _ceilings(rows: Sequence[Row] | None) -> str:
@@ -128,20 +157,46 @@ def _ceilings(rows: Sequence[Row] | None) -> str:
     return table(("tier", "counts with", "10^9/s"), lines)
 
 
+def _two_cores(measured: Mapping[str, float] | None) -> str:
+    if measured is None:
+        return f"Two cores at once: {NOT_MEASURED.lower()}"
+    spread = f"{measured['low']:.2f} .. {measured['high']:.2f}"
+    return (
+        f"Two cores at once count {measured['median']:.2f} times the products of one (quartiles {spread}): what this "
+        "machine leaves of 2, with nothing to share out and to wait for."
+    )
+
+
 def _many_images(measured: Mapping[str, Any] | None) -> str:
     if measured is None:
         return NOT_MEASURED
+    few, many = measured["runs"]
+    more = {name: many[name] - few[name] for name in ("images", "seconds", "cpu_seconds")}
     lines = [
         (
-            f"{run['images']:,}",
+            name,
             f"{run['seconds']:.1f}",
             f"{run['images'] / run['seconds']:.0f}",
             f"{run['cpu_seconds']:.1f}",
-            f"{run['peak_bytes'] / 1e6:.0f}",
+            f"{100 * run['cpu_seconds'] / run['seconds'] / measured['cores']:.0f} %",
+            f"{run['peak_bytes'] / 1e6:.0f}" if "peak_bytes" in run else "",
         )
-        for run in measured["runs"]
+        for name, run in (
+            (f"{few['images']:,}", few),
+            (f"{many['images']:,}", many),
+            (f"{more['images']:,} more: without start and end", more),
+        )
     ]
-    return table(("files", "seconds", "files/s", f"processor seconds, {measured['cores']} cores", "peak MB"), lines)
+    header = ("files", "seconds", "files/s", "processor seconds", f"of {measured['cores']} cores", "peak MB")
+    return table(header, lines)
+
+
+def _seconds(taken: Mapping[str, Mapping[str, float]]) -> str:
+    phases = list(dict.fromkeys(phase for part in taken.values() for phase in part))
+    lines = [
+        (name, *(f"{part[phase]:.0f}" if phase in part else "" for phase in phases)) for name, part in taken.items()
+    ]
+    return table(("part", *phases), lines)
 
 
 def _failures(result: Mapping[str, Any]) -> Iterator[str]:

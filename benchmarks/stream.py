@@ -29,7 +29,7 @@ def many_images(count: int) -> dict[str, Any]:
     cores = len(os.sched_getaffinity(0))
     with TemporaryDirectory() as name:
         folder = Path(name)
-        (folder / "net.sbn").write_bytes(write_bytes(networks("resnet18", ["ste"], 224)["ste"].binary))
+        (folder / "net.sbn").write_bytes(write_bytes(networks("resnet18", ["ste"], 224, 1000)["ste"].binary))
         (folder / "images").mkdir()
         draw = np.random.default_rng(0)
         coarse = draw.integers(0, 256, (SIDE // 8, SIDE // 8, 3), np.uint8)

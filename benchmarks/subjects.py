@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from signbit.format import Bits, Graph, GraphBuilder
 
 SEED = 0
-CLASSES = 1000
 STATISTICS_IMAGES = 4
 """Images that the norms take their statistics from, so that thresholds and activations are of the usual size."""
 
@@ -24,30 +25,35 @@ class Subject:
     predicted_bytes: int = 0
 
 
-def networks(model: str, methods: Sequence[str], size: int) -> dict[str, Subject]:
+def networks(model: str, methods: Sequence[str], size: int, classes: int) -> dict[str, Subject]:
     """A model of ours with random weights, by method; all with the same twin."""
-    twin, _ = _exported(model, "float", size)
-    subjects = {}
-    for method in methods:
-        binary, predicted_bytes = _exported(model, method, size)
-        subjects[method] = Subject(binary, twin, predicted_bytes)
-    return subjects
-
-
-def _exported(model: str, method: str, size: int) -> tuple[Graph, int]:
-    """The graph, and what the summary says of its file's size."""
     import torch
 
     import signbit
     from signbit.exporter import lower_model
 
     shape = (1, 3, size, size)
+    x = torch.zeros(shape)
+    twin = lower_model(_module(model, "float", shape, classes), x)
+    subjects = {}
+    for method in methods:
+        module = _module(model, method, shape, classes)
+        predicted_bytes = signbit.summary(module, input_size=shape).sbn_bytes
+        subjects[method] = Subject(lower_model(module, x), twin, predicted_bytes)
+    return subjects
+
+
+def _module(model: str, method: str, shape: tuple[int, ...], classes: int) -> Any:
+    """In evaluation mode, with the statistics of random images."""
+    import torch
+
+    import signbit
+
     torch.manual_seed(SEED)
-    module = signbit.create_model(model, method=method, num_classes=CLASSES, input_size=shape)
+    module = signbit.create_model(model, method=method, num_classes=classes, input_size=shape)
     with torch.no_grad():
         module.train()(torch.randn(STATISTICS_IMAGES, *shape[1:]))
-    module.eval()
-    return lower_model(module, torch.zeros(shape)), signbit.summary(module, input_size=shape).sbn_bytes
+    return module.eval()
 
 
 def chain(size: int, channels: int, kernel: int, depth: int) -> Subject:
@@ -56,20 +62,13 @@ def chain(size: int, channels: int, kernel: int, depth: int) -> Subject:
     pad = {f"pad_{side}": kernel // 2 for side in ("top", "left", "bottom", "right")}
     shape = (channels, kernel, kernel, channels)
 
-    def finished(builder: GraphBuilder, x: int) -> Graph:
-        return builder.graph(builder.node("avg_pool2d", x, attributes={"kernel_h": size, "kernel_w": size}))
-
     builder = GraphBuilder()
-    rising = Bits.pack(np.ones(channels))
-    start = {"thresholds": np.zeros(channels, np.float32), "rising": rising}
-    x = builder.node("threshold", builder.input((size, size, channels)), blobs=start)
+    x = _signs(builder, builder.input((size, size, channels)), np.zeros(channels, np.float32))
     for layer in range(depth):
         x = builder.node("binary_conv2d", x, attributes=pad, blobs={"weight": Bits.pack(rng.integers(0, 2, shape))})
         if layer < depth - 1:
-            cut = rng.integers(-5, 6, channels).astype(np.int32)
-            x = builder.node("threshold", x, blobs={"thresholds": cut, "rising": rising})
-    norm = {"scale": np.ones(channels, np.float32), "shift": np.zeros(channels, np.float32)}
-    binary = finished(builder, builder.node("affine", x, blobs=norm))
+            x = _signs(builder, x, _of_norms(rng, channels))
+    binary = _mean(builder, _scaled(builder, x, channels), size)
 
     builder = GraphBuilder()
     x = builder.input((size, size, channels))
@@ -79,4 +78,34 @@ def chain(size: int, channels: int, kernel: int, depth: int) -> Subject:
         blobs = {"weight": weight, "bias": np.zeros(channels, np.float32)}
         x = builder.node("conv2d", x, attributes=pad, blobs=blobs)
         x = builder.node("clamp", x, scalars={"low": 0.0, "high": np.inf})
-    return Subject(binary, finished(builder, x))
+    return Subject(binary, _mean(builder, x, size))
+
+
+def pointwise(size: int, channels: int, filters: int) -> Graph:
+    """A 1x1 layer from ``channels`` to ``filters`` with norm and sign, between a sign and a mean over the image."""
+    rng = np.random.default_rng(SEED)
+    builder = GraphBuilder()
+    x = _signs(builder, builder.input((size, size, channels)), np.zeros(channels, np.float32))
+    x = builder.node("binary_conv2d", x, blobs={"weight": Bits.pack(rng.integers(0, 2, (filters, 1, 1, channels)))})
+    x = _signs(builder, x, _of_norms(rng, filters))
+    x = builder.node("binary_conv2d", x, blobs={"weight": Bits.pack(rng.integers(0, 2, (1, 1, 1, filters)))})
+    return _mean(builder, _scaled(builder, x, 1), size)
+
+
+def _signs(builder: GraphBuilder, x: int, thresholds: NDArray[np.float32] | NDArray[np.int32]) -> int:
+    rising = Bits.pack(np.ones(len(thresholds)))
+    return builder.node("threshold", x, blobs={"thresholds": thresholds, "rising": rising})
+
+
+def _of_norms(rng: np.random.Generator, channels: int) -> NDArray[np.int32]:
+    """Thresholds that norms were folded into."""
+    return rng.integers(-5, 6, channels).astype(np.int32)
+
+
+def _scaled(builder: GraphBuilder, x: int, channels: int) -> int:
+    norm = {"scale": np.ones(channels, np.float32), "shift": np.zeros(channels, np.float32)}
+    return builder.node("affine", x, blobs=norm)
+
+
+def _mean(builder: GraphBuilder, x: int, size: int) -> Graph:
+    return builder.graph(builder.node("avg_pool2d", x, attributes={"kernel_h": size, "kernel_w": size}))

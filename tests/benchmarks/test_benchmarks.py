@@ -1,4 +1,4 @@
-"""``make bench ARGS=--quick`` works from end to end, and its page says what its JSON says."""
+"""``make bench ARGS=--quick`` works from end to end, and what it measures is what it says."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import json
 import shutil
 import subprocess
 import sys
+import time
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -16,11 +17,13 @@ import pytest
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT))
 
-from benchmarks.goals import Outcome, outcomes  # noqa: E402
-from benchmarks.measure import _built  # noqa: E402
+from benchmarks.cores import SECONDS, two_cores  # noqa: E402
+from benchmarks.measure import _built, _tensors  # noqa: E402
 from benchmarks.page import page  # noqa: E402
-from benchmarks.subjects import chain  # noqa: E402
-from signbit.runtime import reference  # noqa: E402
+from benchmarks.subjects import chain, pointwise  # noqa: E402
+from benchmarks.tiers import layer_on_tier  # noqa: E402
+from signbit.format import write_bytes  # noqa: E402
+from signbit.runtime import Session, reference  # noqa: E402
 
 MISSING = [name for name in ("onnx", "onnxruntime", "openvino", "nncf") if find_spec(name) is None]
 
@@ -45,108 +48,11 @@ def test_quick_run(tmp_path: Path) -> None:
     assert result["failures"] == []
 
 
-STEPS = [
-    {"name": "conv1", "op": "conv2d", "ms": 0.6, "gmacs_per_second": 12.0, "share_of_ceiling": None},
-    {"name": "conv2", "op": "binary_conv2d+affine", "ms": 0.395, "gmacs_per_second": 300.0, "share_of_ceiling": 0.5},
-    {"name": "pool", "op": "max_pool2d", "ms": 0.005, "gmacs_per_second": 0.0, "share_of_ceiling": None},
-]
-FACTS = {"sbn_bytes": 990, "predicted_bytes": 1000, "float_bytes": 9900, "open_ms": 20.0}
-
-
-def row(**changes: object) -> dict[str, object]:
-    usual = {"model": "birealnet18", "method": "ste", "size": 224, "caps": ["none", "avx2"], "threads": 1}
-    return {**usual, **FACTS, "profile": STEPS, "failed": {}, **changes}
-
-
-def results() -> dict[str, Any]:
-    slow = {"signbit": 2.0, "openvino binary": 3.0, "openvino int8": 6.0, "torch fp32": 9.0}
-    fast = {"signbit": 1.25, "openvino int8": 2.0}
-    layer = {"size": 7, "channels": 512, "kernel": 3}
-    return {
-        "environment": {
-            **{"quick": False, "cpu": "a CPU", "cores": 2, "load": 0.5, "date": "2026-01-01", "seconds": 9},
-            **{"tiers": ["avx2", "portable", "reference"], "python": "3.11", "packages": {"torch": "2"}, "repeats": 25},
-        },
-        "networks": [row(ms=slow), row(ms=fast, threads=2, failed={"torch fp32": "RuntimeError: no"})],
-        "layers": [],
-        "tiers": [
-            {**layer, "isa": "avx2", "products": 9, "gmacs_per_second": 90.0, "ceiling": 100.0, "share": 0.9},
-            {**layer, "isa": "portable", "products": 9, "gmacs_per_second": 5.0, "ceiling": 10.0, "share": 0.5},
-        ],
-        "ceilings": [
-            {"isa": "neon", "way": "", "gmacs_per_second": None},
-            {"isa": "avx2", "way": "tables", "gmacs_per_second": 100.0},
-        ],
-        "import_ms": 50.0,
-        "wheel": {"bytes": 2_500_000, "requires": ["numpy>=1.24", "rich"]},
-        "many_images": {
-            "cores": 2,
-            "runs": [
-                {"images": 10, "seconds": 1.0, "cpu_seconds": 1.0, "peak_bytes": 100},
-                {"images": 40, "seconds": 2.0, "cpu_seconds": 3.8, "peak_bytes": 105},
-            ],
-        },
-        "failures": [{"part": "wheel", "error": "no compiler"}],
-    }
-
-
-def test_goals_read_the_fastest_peer_of_their_kind() -> None:
-    found = list(outcomes(results()))
-    measured = {(o.goal.partition(" ")[0], o.where): (o.measured, o.verdict()) for o in found}
-    name = "birealnet18 ste 224x224"
-    assert measured["binary", f"{name}, 1 thread(s), openvino int8"] == (3.0, "reached")
-    assert measured["binary", f"{name}, 2 thread(s), openvino int8"] == (1.6, "64 % of the goal")
-    assert measured["two", name] == (1.6, "89 % of the goal")
-    assert measured["each", "7x7x512 3x3, avx2"] == (90.0, "reached")
-    assert measured["each", "7x7x512 3x3, portable"] == (50.0, "83 % of the goal")
-    assert measured["each", "neon"] == (None, "not on this CPU")
-    assert measured["opening", f"{name}, 990 bytes"] == (20.0, "200 % of the goal")
-    assert measured["`import", ""] == (50.0, "reached")
-    assert measured["deployment", ""] == (2.5, "125 % of the goal")
-    assert measured["dependencies", "numpy>=1.24, rich"] == (1, "missed")
-    many = {o.goal: (o.measured, o.verdict()) for o in found if o.goal.startswith("many images")}
-    assert many == {
-        "many images: cores kept busy": (pytest.approx(95.0), "reached"),
-        "many images: peak memory": (1.05, "reached"),
-    }
-    unmeasured = {o.goal.partition(", tier ")[2] or o.goal.split()[1]: o.verdict() for o in found if o.measured is None}
-    assert unmeasured["amx_int8"] == unmeasured["avx512_vpopcntdq"] == "not on this CPU"
-    assert unmeasured["AlexNet"] == "not measured in this run"
-    assert Outcome("wheel", "", None, 2).verdict() == "not measured in this run"
-
-
-def test_a_run_without_a_cap_is_one_on_the_best_tier() -> None:
-    found = results()
-    found["environment"]["tiers"] = ["amx_int8", "avx512_vpopcntdq", "avx512", "avx2", "portable", "reference"]
-    found["networks"] = [row(ms={"signbit": 1.0, "openvino int8": 1.6}, caps=["none"])]
-    (outcome,) = (o for o in outcomes(found) if o.goal.endswith("tier amx_int8"))
-    assert (outcome.measured, outcome.wanted, outcome.verdict()) == (1.6, 1.5, "reached")
-    verdicts = [o.verdict() for o in outcomes(found) if o.goal.endswith(("tier avx512_vpopcntdq", "tier avx2"))]
-    assert verdicts == ["not measured in this run"] * 2
-
-
-def test_every_goal_has_a_line_whatever_was_measured() -> None:
-    nothing = {**results(), "networks": [], "layers": []}
-    nothing |= dict.fromkeys(("tiers", "ceilings", "import_ms", "wheel", "many_images"))
-    goals = {o.goal for o in outcomes(results())}
-    assert {o.goal for o in outcomes(nothing)} == goals
-    assert len(goals) == 15
-    assert all(o.measured is None for o in outcomes(nothing))
-    assert page(nothing).count("Not measured in this run.") == 5
-
-
-def test_the_page_explains_what_is_not_reached() -> None:
-    text = page(results())
-    where = text[text.index("## Where the time goes") : text.index("## Networks")]
-    assert "### birealnet18 ste 224x224, cap none = avx2" in where
-    assert "| conv2 | binary_conv2d + affine | 0.395 | 0.395 | 40 | 300 | 50 |" in where
-    assert "| 1 smaller steps |  | 0.005 | 0.005 | 0 |  |  |" in where
-    assert "| all |  | 1.000 | 1.000 | 100 |  |  |" in where
-    assert "2 thread(s), torch fp32: RuntimeError: no" in text
-    assert "* wheel: no compiler" in text
-    reached = results()
-    reached["networks"] = [row(ms={"signbit": 1.0, "openvino int8": 9.0}, open_ms=1.0)]
-    assert "No network is behind" in page(reached)
+def test_the_parts_of_a_layer_are_measured_beside_it() -> None:
+    found = layer_on_tier({"size": 7, "channels": 64, "kernel": 3}, "portable")
+    assert set(found["ms"]) == {"layer", "pointwise", "pointwise of twice as many"}
+    assert min(found["ms"].values()) > 0
+    assert found["quartiles"][0] <= found["share"] <= found["quartiles"][1]
 
 
 def test_a_peer_that_fails_is_named_and_left_out(capsys: pytest.CaptureFixture[str]) -> None:
@@ -154,12 +60,13 @@ def test_a_peer_that_fails_is_named_and_left_out(capsys: pytest.CaptureFixture[s
         raise RuntimeError("no such layer\nand more")
 
     works = {("ste", "signbit"): lambda _: np.copy, ("", "unbuilt"): fails, ("", "broken"): lambda _: fails}
-    runners, failed = _built(works, 1, np.zeros(1, np.float32))
-    assert list(runners) == [("ste", "signbit")]
-    assert failed == dict.fromkeys((("", "unbuilt"), ("", "broken")), "RuntimeError: no such layer")
-    assert "unbuilt failed: RuntimeError: no such layer" in capsys.readouterr().err
+    runners, failed = _built(works, [1, 2], np.zeros(1, np.float32))
+    assert list(runners) == [("ste", "signbit", 1), ("ste", "signbit", 2)]
+    assert set(failed) == {("", engine, threads) for engine in ("unbuilt", "broken") for threads in (1, 2)}
+    assert set(failed.values()) == {"RuntimeError: no such layer"}
+    assert "unbuilt, 2 thread(s), failed: RuntimeError: no such layer" in capsys.readouterr().err
     with pytest.raises(RuntimeError):
-        _built({("ste", "signbit"): fails}, 1, np.zeros(1, np.float32))
+        _built({("ste", "signbit"): fails}, [1], np.zeros(1, np.float32))
 
 
 def test_memory_of_the_parent_is_not_counted(tmp_path: Path) -> None:
@@ -179,3 +86,28 @@ def test_chains_keep_their_shape(kernel: int) -> None:
         out = reference.run(graph, np.random.default_rng(0).standard_normal((1, 8, 5, 5)).astype(np.float32))
         assert out.shape == (1, 8, 1, 1)
         assert np.abs(out).max() > 0
+
+
+def test_two_cores_are_measured_and_the_neighbour_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("benchmarks.cores.REPEATS", 2)
+    started = time.monotonic()
+    found = two_cores()
+    assert 0 < found["low"] <= found["median"] <= found["high"] < 100
+    assert time.monotonic() - started < SECONDS  # it does not wait for the neighbour's own end
+
+
+def test_a_pointwise_layer_is_one_step() -> None:
+    graph = pointwise(size=7, channels=72, filters=8)
+    with Session(write_bytes(graph)) as session:
+        steps = session.profile(np.zeros((1, 72, 7, 7), np.float32))
+    (step,) = (step for step in steps if step.op == "binary_conv2d+threshold")
+    assert step.macs == 7 * 7 * 72 * 8
+
+
+def test_tensors_are_those_of_the_file() -> None:
+    graph = pointwise(size=7, channels=72, filters=8)
+    tensors = _tensors(graph)
+    assert sum(tensor["bytes"] for tensor in tensors if tensor["op"] == "binary_conv2d") == 8 * 9 + 1
+    assert {tensor["kind"] for tensor in tensors} == {"bits", "int32", "float32"}
+    assert tensors == sorted(tensors, key=lambda tensor: -tensor["bytes"])
+    assert sum(tensor["bytes"] for tensor in tensors) < len(write_bytes(graph))

@@ -170,6 +170,8 @@ def test_bench_against_torch(sbn_file: Path, tmp_path: Path, capsys: pytest.Capt
     result = result_of(capsys, "bench", str(sbn_file), *options)
     assert result["native_ms"] > 0
     assert result["against"]["torch"] > 0
+    ratio = result["ratios"]["torch"]
+    assert 0 < ratio["low"] <= ratio["median"] <= ratio["high"]
     assert min(result["import_ms"], result["open_ms"]) > 0
     events = json.loads(trace.read_text())["traceEvents"]
     assert {event["ph"] for event in events} == {"X"}

@@ -34,6 +34,19 @@ def test_peer_agrees_with_the_native_runtime(name: str) -> None:
             np.testing.assert_array_equal(found.argmax(axis=1), expected.argmax(axis=1))
 
 
+def test_torch_runs_each_network_on_its_own_number_of_threads() -> None:
+    torch = pytest.importorskip("torch", reason="torch is not installed: pip install 'signbit[train]'")
+    before = torch.get_num_threads()
+    graph, images = network("convnet-tiny", "ste", 8)
+    try:
+        one, two = (PEERS["torch"].target(graph, threads) for threads in (1, 2))
+        for engine, threads in ((one, 1), (two, 2), (one, 1)):
+            engine(images[:1])
+            assert torch.get_num_threads() == threads
+    finally:
+        torch.set_num_threads(before)
+
+
 def test_bench_times_the_openvino_export_of_the_same_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

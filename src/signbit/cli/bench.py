@@ -7,7 +7,9 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -15,15 +17,13 @@ from typing import Any
 import numpy as np
 
 from signbit.cli.command import Command, positive_int, say, table
+from signbit.cli.turns import Ratio, in_turns, seconds
 from signbit.files import atomic_write
 from signbit.format import read
 from signbit.interop import PEERS
 from signbit.runtime import LayerTime, Session, chrome_trace
 
-ROUNDS = 5
-PROFILES = 10
-WARM_UPS = 2
-"""Runs at the start of each round that are not counted: the other engine's threads may still be spinning."""
+IMPORTS, OPENINGS = 5, 10
 IMPORT = "import time; start = time.perf_counter(); import signbit; print(time.perf_counter() - start)"
 
 
@@ -52,17 +52,23 @@ def run(args: argparse.Namespace) -> Mapping[str, Any]:
         shape = (args.batch_size, *session.input_shape)
         x = np.random.default_rng(0).standard_normal(shape).astype(np.float32)
         engines = {"native": session.run} | {peer.name: peer.target(graph, args.threads) for peer in peers}
-        times = interleaved(engines, x, args.repeats)
-        medians = {name: 1000 * median(samples) for name, samples in times.items()}
+        runs: dict[str, Callable[[], Any]] = {name: partial(seconds, run, x) for name, run in engines.items()}
+        if args.profile:
+            runs["profile"] = partial(session.profile, x)
+        rounds = list(in_turns(runs, args.repeats))
+        medians = {name: 1000 * median(each for found in rounds for each in found[name]) for name in engines}
+        ratios = against_native(rounds, engines)
         native_ms = medians.pop("native")
         say(args, f"{args.file}: batch {args.batch_size}, {session.threads} thread(s), tier {session.isa}")
         start_up = {"import_ms": import_ms(), "open_ms": open_ms(args.file, session)}
         size = args.file.stat().st_size / 1e6
         say(args, f"import signbit {start_up['import_ms']:.1f} ms, open {size:.2f} MB {start_up['open_ms']:.2f} ms")
-        rows = [(name, f"{ms:.3f}", f"{ms / native_ms:.2f}x") for name, ms in {"native": native_ms, **medians}.items()]
-        say(args, table(rows, ("engine", "median ms", "time / native")))
+        rows = [("native", f"{native_ms:.3f}", "1", "")]
+        for name, ratio in ratios.items():
+            rows.append((name, f"{medians[name]:.3f}", f"{ratio.median:.2f}", f"{ratio.low:.2f} .. {ratio.high:.2f}"))
+        say(args, table(rows, ("engine", "median ms", "time / native", "quartiles of the rounds")))
         if args.profile:
-            layers = fastest_profile(session, x)
+            layers = median_profile([each for found in rounds for each in found["profile"]])
             total = sum(layer.seconds for layer in layers)
             parts = [
                 (
@@ -81,19 +87,26 @@ def run(args: argparse.Namespace) -> Mapping[str, Any]:
             with atomic_write(trace) as temporary:
                 temporary.write_text(json.dumps(chrome_trace(layers)), encoding="utf-8")
             say(args, f"values of one image: at most {session.memory_bytes} bytes at once; trace: {trace}")
-        return {"native_ms": native_ms, "threads": session.threads, "isa": session.isa, "against": medians, **start_up}
+        return {
+            "native_ms": native_ms,
+            "threads": session.threads,
+            "isa": session.isa,
+            "against": medians,
+            "ratios": {name: ratio._asdict() for name, ratio in ratios.items()},
+            **start_up,
+        }
 
 
 def import_ms() -> float:
     """Milliseconds that ``import signbit`` takes in a fresh interpreter, the median of five."""
     command = [sys.executable, "-c", IMPORT]
-    return 1000 * median(float(subprocess.run(command, capture_output=True, check=True).stdout) for _ in range(ROUNDS))
+    return 1000 * median(float(subprocess.run(command, capture_output=True, check=True).stdout) for _ in range(IMPORTS))
 
 
 def open_ms(file: Path, like: Session) -> float:
     """Milliseconds from a path to a session that can run, with the threads and the tier of another; median of ten."""
     times = []
-    for _ in range(2 * ROUNDS):
+    for _ in range(OPENINGS):
         start = time.perf_counter()
         opened = Session(file, threads=like.threads, isa=like.isa)
         times.append(time.perf_counter() - start)
@@ -101,26 +114,16 @@ def open_ms(file: Path, like: Session) -> float:
     return 1000 * median(times)
 
 
-def fastest_profile(session: Session, x: np.ndarray[Any, Any]) -> list[LayerTime]:
-    """The profile of the fastest of some runs: the one that was disturbed least."""
-    profiles = [session.profile(x) for _ in range(PROFILES)]
-    return min(profiles, key=lambda layers: sum(layer.seconds for layer in layers))
+def against_native(rounds: Sequence[Mapping[str, Sequence[float]]], engines: Mapping[str, Any]) -> dict[str, Ratio]:
+    """The time of each other engine over the native one's."""
+    figures = {name: [median(found[name]) for found in rounds] for name in engines}
+    native = figures.pop("native")
+    return {name: Ratio.of(theirs, native) for name, theirs in figures.items()}
 
 
-def interleaved(
-    engines: Mapping[str, Callable[[Any], Any]], x: np.ndarray[Any, Any], repeats: int
-) -> dict[str, list[float]]:
-    """Seconds of every counted run. Engines take turns in short rounds, so that drift of the clock hits all alike."""
-    times: dict[str, list[float]] = {name: [] for name in engines}
-    for _ in range(ROUNDS):
-        for name, engine in engines.items():
-            for _ in range(WARM_UPS):
-                engine(x)
-            for _ in range(-(-repeats // ROUNDS)):
-                start = time.perf_counter()
-                engine(x)
-                times[name].append(time.perf_counter() - start)
-    return times
+def median_profile(profiles: Sequence[Sequence[LayerTime]]) -> list[LayerTime]:
+    """The median time of every step over some profiles of one session."""
+    return [replace(steps[0], seconds=median(step.seconds for step in steps)) for steps in zip(*profiles, strict=True)]
 
 
 COMMAND = Command(

@@ -28,9 +28,10 @@ def torch_peer(graph: Graph, threads: int) -> Runner:
     from signbit.interop.torch_graph import TorchGraph
 
     module = TorchGraph(graph).eval()
-    torch.set_num_threads(threads)
 
     def run(x: FloatArray) -> npt.NDArray[Any]:
+        if torch.get_num_threads() != threads:  # torch has one number for the process, and others may have set it
+            torch.set_num_threads(threads)
         with torch.inference_mode():
             output: npt.NDArray[Any] = module(torch.from_numpy(x)).numpy()
             return output
