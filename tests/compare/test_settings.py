@@ -51,6 +51,18 @@ def test_names_tell_settings_apart(tmp_path: Path) -> None:
     assert comparison.protocol_breaks() == {"batch_size": [128, 64]}
 
 
+def test_accuracies_on_different_images_are_no_pair(tmp_path: Path) -> None:
+    runs = [
+        write_run(tmp_path / f"{data}-{method}-{seed}", data=data, method=method, seed=seed)
+        for data in ("digits", "mnist") for method in ("ste", "bop") for seed in range(3)
+    ]  # fmt: skip
+    pairs = compare([read_record(run) for run in runs]).pairs
+    assert [(pair.first, pair.second) for pair in pairs] == [
+        ("ste convnet-tiny data=digits", "bop convnet-tiny data=digits"),
+        ("ste convnet-tiny data=mnist", "bop convnet-tiny data=mnist"),
+    ]
+
+
 def test_one_run_given_twice_is_one_run_and_a_copy_is_refused(tmp_path: Path) -> None:
     run = write_run(tmp_path / "a")
     assert find_runs([run, tmp_path]) == [run]

@@ -103,9 +103,12 @@ class Comparison:
 
     @cached_property
     def pairs(self) -> list[Pair]:
-        """Test accuracy, each setting against each."""
+        """Test accuracy, each setting against each of the same data set: other images say nothing of a difference."""
         return compare_pairs(
-            {s.name: {run.config.seed: run.result["test_accuracy"] for run in s.runs} for s in self.settings}
+            {
+                s.name: {(run.config.data, run.config.seed): run.result["test_accuracy"] for run in s.runs}
+                for s in self.settings
+            }
         )
 
     def protocol_breaks(self) -> dict[str, list[Any]]:
