@@ -141,6 +141,17 @@ def test_an_interruption_reaches_every_run(tmp_path: Path, worker: Callable[[str
     assert [(folder_of(config) / "interrupted").exists() for config in configs] == [True, True, False]
 
 
+def test_ctrl_c_says_how_to_go_on(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(runner, "run_all", interrupted)
+    assert main(["compare", "--methods", "ste", "--out", str(tmp_path / "out")]) == 130
+    assert f"the same command continues the comparison in {tmp_path / 'out'}" in capsys.readouterr().out
+
+
 def test_a_folder_of_somebody_else_is_left_alone(tmp_path: Path) -> None:
     (config,) = planned(tmp_path, "ste")
     folder = folder_of(config)

@@ -55,8 +55,12 @@ def run(args: argparse.Namespace) -> Mapping[str, Any]:
     configs = plan(settings, given, args.seeds, max(1, cores() // jobs), args.out)
     waiting = unfinished(configs)
     check_runs(waiting)  # what is missing or does not fit is found here, once, and not by every run
-    with Display(configs) as display:
-        failures = run_all(waiting, jobs, display)
+    try:
+        with Display(configs) as display:
+            failures = run_all(waiting, jobs, display)
+    except KeyboardInterrupt:
+        say(args, f"interrupted; the same command continues the comparison in {args.out}")
+        raise
 
     # What failed has been said; the others are compared all the same.
     if len(failures) == len(configs):

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from signal import SIGINT, SIGKILL, Signals
+from signal import SIGINT, Signals
 from typing import Protocol
 
 from signbit.compare.plan import folder_of
@@ -135,8 +135,9 @@ def _failure(job: _Job) -> str:
         return ""
     if code < 0:
         # Its last words are about the epoch that went well.
-        memory = ", as happens where memory runs out (fewer --jobs take less)" if -code == SIGKILL else ""
-        words = f"ended by {_signal_name(-code)}{memory}; the same command goes on after its last whole epoch"
+        name = _signal_name(-code)
+        memory = ", as happens where memory runs out (fewer --jobs take less)" if name == "SIGKILL" else ""
+        words = f"ended by {name}{memory}; the same command goes on after its last whole epoch"
     else:
         said = job.log.read_bytes()[job.begins :].decode(errors="replace")
         lines = [line for line in said.splitlines() if line.strip()]

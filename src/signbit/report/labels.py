@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import textwrap
 from collections.abc import Sequence
+from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
@@ -25,7 +26,7 @@ def plain(name: str, width: int = LINE) -> str:
     return "\n".join(textwrap.wrap(name, width)).replace("$", r"\$")
 
 
-def ticks(axis: Axis, names: Sequence[str], **style: float) -> None:
+def ticks(axis: Axis, names: Sequence[str], **style: Any) -> None:
     """A named place for each."""
     axis.set_ticks(range(len(names)), [plain(name, TICK) for name in names], **style)
 
