@@ -64,6 +64,7 @@ def message_of(capsys: pytest.CaptureFixture[str], *argv: str) -> str:
         (["train", "--resume", "absent", "--epochs", "3"], "--resume"),
         (["train", "--data", "cifar10", "--data-dir", "absent"], "absent"),
         (["eval", "absent.sbn", "--data", "digits"], "absent.sbn"),
+        (["eval", "absent.sbn"], "absent.sbn is neither the folder of a run nor a file"),
         (["export", "absent", "-o", "model.sbn"], "absent"),
         (["inspect", "absent.sbn"], "absent.sbn"),
         (["bench-train", "--modes", "eager fp23"], "did you mean eager fp32"),

@@ -32,6 +32,18 @@ def test_recipes_by_pattern_keep_their_settings(tmp_path: Path) -> None:
         recipe_settings(["cifar11/*"])
 
 
+def test_recipes_of_one_name_are_two_rows(tmp_path: Path) -> None:
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "quick.yaml").write_text("epochs: 1")
+    other = tmp_path / "other.yaml"
+    other.write_text("epochs: 1")
+    found = recipe_settings([str(tmp_path / "a" / "quick.yaml"), str(tmp_path / "b" / "quick.yaml"), str(other)])
+    first, second, third = found
+    assert (first.endswith("-a-quick"), second.endswith("-b-quick"), third) == (True, True, "other")
+    assert "/" not in first
+
+
 def test_nothing_and_nonsense_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="nothing to compare"):
         plan({}, {}, 1, 1, tmp_path)

@@ -91,6 +91,42 @@ def test_a_failure_is_told_and_does_not_stop_the_others(tmp_path: Path, worker: 
     assert (tmp_path / "logs" / "convnet-tiny-bop-s0.log").read_text() == "epoch 1\nsignbit: no data\n"
 
 
+def test_a_run_that_is_killed_says_by_whom_and_not_what_went_well(
+    tmp_path: Path, worker: Callable[[str], None]
+) -> None:
+    worker(PRELUDE + "import os; print('epoch 1', flush=True); os.kill(os.getpid(), 9)")
+    (config,) = planned(tmp_path, "ste")
+    (failure,) = run_all([config], 1, Silent()).values()
+    assert failure.startswith("ended by SIGKILL, as happens where memory runs out (fewer --jobs take less); the same ")
+    assert failure.endswith(f" (exit code -9; {tmp_path}/logs/convnet-tiny-ste-s0.log)")
+
+
+def test_last_words_are_those_of_this_process(tmp_path: Path, worker: Callable[[str], None]) -> None:
+    (config,) = planned(tmp_path, "bop")
+    worker(FAIL)
+    run_all([config], 1, Silent())
+    worker("raise SystemExit(3)")
+    (failure,) = run_all([config], 1, Silent()).values()
+    assert failure.startswith("it said nothing (exit code 3; ")
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (["--methods", "ste,bop", "--batch-size", "5000"], "batch_size must be 1 .. 1293"),
+        (["--methods", "ste", "--model", "convnet-tiny,binarynet"], "images are at least 10 x 10; got 8 x 8"),
+        (["--methods", "ste", "--data", "mnist", "--data-dir", "absent"], "absent"),
+        (["digits/convnet-tiny-ste", "--methods", "bop,ste"], "convnet-tiny-ste is a recipe, and what --methods makes"),
+    ],
+)
+def test_what_would_fail_is_found_before_any_run_starts(
+    options: list[str], says: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["compare", *options, "--seeds", "3", "--out", str(tmp_path / "out")]) == 2
+    assert says in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
 def test_an_interruption_reaches_every_run(tmp_path: Path, worker: Callable[[str], None]) -> None:
     worker(WAIT)
     configs = planned(tmp_path, "ste", "bop", "float")
@@ -103,6 +139,17 @@ def test_an_interruption_reaches_every_run(tmp_path: Path, worker: Callable[[str
     with pytest.raises(KeyboardInterrupt):
         run_all(configs, 2, Impatient())
     assert [(folder_of(config) / "interrupted").exists() for config in configs] == [True, True, False]
+
+
+def test_ctrl_c_says_how_to_go_on(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(runner, "run_all", interrupted)
+    assert main(["compare", "--methods", "ste", "--out", str(tmp_path / "out")]) == 130
+    assert f"the same command continues the comparison in {tmp_path / 'out'}" in capsys.readouterr().out
 
 
 def test_a_folder_of_somebody_else_is_left_alone(tmp_path: Path) -> None:

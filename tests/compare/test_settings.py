@@ -45,10 +45,29 @@ def test_names_tell_settings_apart(tmp_path: Path) -> None:
     comparison = compare([read_record(run) for run in runs])
     default = comparison.settings[0].runs[0].config
     assert [s.name for s in comparison.settings][1:] == [
-        "ste convnet-tiny batch_size=128 learning_rate=0.5",
-        f"ste convnet-tiny batch_size=64 learning_rate={default.learning_rate}",
+        "ste batch_size=128 learning_rate=0.5",
+        f"ste batch_size=64 learning_rate={default.learning_rate}",
     ]
     assert comparison.protocol_breaks() == {"batch_size": [128, 64]}
+    optimizers: list[dict[str, float]] = [{}, {"tau": 1e-6}, {"tau": 1e-6, "gamma": 0.1}]
+    runs = [write_run(tmp_path / str(i), method="bop2nd", optimizer=given) for i, given in enumerate(optimizers)]
+    runs.append(write_run(tmp_path / "mlp", method="bop2nd", model="mlp"))
+    assert [s.name for s in compare([read_record(run) for run in runs]).settings] == [
+        "bop2nd convnet-tiny gamma=default tau=default", "bop2nd convnet-tiny gamma=default tau=1e-06",
+        "bop2nd convnet-tiny gamma=0.1 tau=1e-06", "bop2nd mlp",
+    ]  # fmt: skip
+
+
+def test_accuracies_on_different_images_are_no_pair(tmp_path: Path) -> None:
+    runs = [
+        write_run(tmp_path / f"{data}-{method}-{seed}", data=data, method=method, seed=seed)
+        for data in ("digits", "mnist") for method in ("ste", "bop") for seed in range(3)
+    ]  # fmt: skip
+    pairs = compare([read_record(run) for run in runs]).pairs
+    assert [(pair.first, pair.second) for pair in pairs] == [
+        ("ste data=digits", "bop data=digits"),
+        ("ste data=mnist", "bop data=mnist"),
+    ]
 
 
 def test_one_run_given_twice_is_one_run_and_a_copy_is_refused(tmp_path: Path) -> None:

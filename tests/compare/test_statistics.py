@@ -67,3 +67,11 @@ def test_the_verdict_counts_what_differs() -> None:
         ("good", "same"): False, ("good", "bad"): True, ("same", "bad"): True,
     }  # fmt: skip
     assert verdict(pairs).startswith("2 of 3 pairs differ")
+
+
+def test_the_verdict_says_what_could_not_be_tested() -> None:
+    scores = {"a": {0: 0.5, 1: 0.6, 2: 0.8}, "b": {0: 0.4, 1: 0.55, 2: 0.7}, "c": {0: 0.1}}
+    text = verdict(compare_pairs(scores))
+    assert "of 1 pairs differ" in text
+    assert "2 more could not be tested" in text
+    assert text.endswith("With 3 seeds only large differences can show.")

@@ -165,7 +165,7 @@ def test_what_cannot_be_looked_at(wrong: dict[str, object], message: str) -> Non
         Scan(**wrong)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize(("options", "pictures"), [((), 1), (("--dimensions", "2", "--space", "flips"), 2)])
+@pytest.mark.parametrize(("options", "pictures"), [((), 2), (("--dimensions", "2", "--space", "flips"), 2)])
 def test_the_command_writes_page_figures_and_record(
     runs: dict[str, Path], tmp_path: Path, options: tuple[str, ...], pictures: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -182,5 +182,23 @@ def test_the_command_writes_page_figures_and_record(
         "http://creativecommons.org", ""
     )
     made = sorted(out.glob("*.png"))
-    assert len(made) >= pictures
+    assert len(made) == pictures
     assert all(picture.read_bytes().startswith(b"\x89PNG") for picture in made)
+
+
+def test_nothing_is_left_where_there_is_nothing_to_draw(
+    runs: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    for options, message in (
+        (["--checkpoint", "nosuch"], "has no nosuch; its checkpoints: checkpoints/best.ckpt, checkpoints/epoch-1.ckpt"),
+        (["--images", "9999"], "'images' is at most"),
+    ):
+        assert main(["landscape", str(runs["ste"]), *options, "--out", str(out)]) == 2
+        assert message in capsys.readouterr().err
+    assert not out.exists()
+
+
+def test_a_loss_that_is_not_finite_is_no_landscape(runs: dict[str, Path]) -> None:
+    with pytest.raises(ConfigError, match=r"not finite at 1e\+38 distance, in filter norms; take a smaller extent"):
+        draw([runs["float"]], Scan(points=3, extent=1e38, images=50))

@@ -75,6 +75,14 @@ def test_a_page_of_one_bare_run(tmp_path: Path) -> None:
     assert "exported files" not in page
 
 
+def test_a_page_of_two_data_sets_names_both(tmp_path: Path) -> None:
+    runs = [write_run(tmp_path / data, data=data, flips=(0.1,)) for data in ("digits", "mnist")]
+    page = comparison_page(compare([read_record(run) for run in runs]), "Two").html()
+    assert "on digits, mnist: " in page
+    assert "no two settings have a data set and a seed in common" in page
+    assert "Not one protocol: these settings differ between rows: data: digits, mnist" in page
+
+
 @pytest.mark.skipif(BROWSER is None, reason="no chromium on PATH; apt install chromium")
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_in_a_browser(page: str, tmp_path: Path, scheme: str) -> None:

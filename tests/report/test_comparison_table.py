@@ -71,7 +71,7 @@ def test_csv_and_json_hold_the_same_figures(comparison: Comparison) -> None:
 def test_a_difference_of_protocol_is_said(tmp_path: Path) -> None:
     runs = [write_run(tmp_path / "a"), write_run(tmp_path / "b", method="bop", batch_size=64)]
     text = markdown(compare([read_record(run) for run in runs]), "Unfair", "signbit report a b")
-    assert "**Not one protocol**: these settings differ between rows: batch_size: 128, 64" in text
+    assert "* Not one protocol: these settings differ between rows: batch_size: 128, 64" in text
     assert "nothing can be concluded" in text
 
 
@@ -87,6 +87,8 @@ def test_what_freezing_and_stopping_saved(tmp_path: Path) -> None:
         assert f"sfao: instructions saved by frozen layers: {said} (the paper: 21.89 %" in text
         assert "epochs left out by stopping early: 25.00 % (the paper" in text
     assert "not counted" in markdown(compare([run]), "", "")
+    short = read_record(write_run(tmp_path / "c", method="sfao", logged={"frozen_layers": [0.0, 1.0]}, time_budget=9))
+    assert "stopping early: not known under a time budget (the paper" in markdown(compare([short]), "", "")
     assert "frozen layers:" not in markdown(compare([read_record(write_run(tmp_path / "b"))]), "", "")
 
 

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import re
+from html import escape
+
 import pytest
 from matplotlib.figure import Figure
 
-from signbit.report import Page, Section
+from signbit.compare import Estimate
+from signbit.report import Page, Section, charts
+from signbit.report.charts import Line
 
 
 @pytest.mark.parametrize(
@@ -21,7 +26,7 @@ from signbit.report import Page, Section
     ],
 )
 def test_figures_are_aligned_to_the_right(column: tuple[object, ...], numeric: bool) -> None:
-    assert Section("s", header=["a"], rows=[(cell,) for cell in column]).numeric(0) is numeric
+    assert Section("s", header=["a"], rows=[(cell,) for cell in column]).numeric() == [numeric]
 
 
 def test_a_drawing_loses_digits_of_places_and_none_of_its_text() -> None:
@@ -35,3 +40,33 @@ def test_a_drawing_loses_digits_of_places_and_none_of_its_text() -> None:
     places = [part for part in drawing.split('"')[1::2] if part.startswith("M ")]
     assert places
     assert all(len(number.partition(".")[2]) <= 2 for place in places for number in place.split())
+
+
+STRANGE = ["$\\frac$", "_first", "a$b$c", "<b>|]]>", "[/red]"]
+
+
+def test_names_stand_as_they_were_chosen() -> None:
+    """Not as mathematics, not left out of a legend, not as elements of the page."""
+    figures = [
+        charts.curves([Line(name, place, [1, 2], [1, 2]) for place, name in enumerate(STRANGE)], ("epoch", "%")),
+        charts.bars(STRANGE, [1.0, None, 2.0, 3.0, 4.0], "ms"),
+        charts.intervals(STRANGE, [Estimate(1.0, None, 1)] * len(STRANGE), "%"),
+        charts.against(STRANGE, [1.0] * len(STRANGE), [Estimate(1.0, 0.5, 3)] * len(STRANGE), ("s", "%")),
+        charts.scatter(range(len(STRANGE)), range(len(STRANGE)), ("$\\frac$", "%"), options=STRANGE),
+    ]
+    for svg in Section("s", figures=figures).svgs():
+        assert [name for name in STRANGE if f">{escape(name, quote=False)}<" not in svg.replace("> _", ">_")] == []
+
+
+def test_long_names_leave_room_for_what_they_name() -> None:
+    """Nothing is wider than the chart, which grows with their lines; matplotlib warns where no room is left."""
+    names = [f"bop2nd learning_rate={rate} gamma=None sigma=0.00012 tau=1e-06 width=8" for rate in range(12)]
+    figures = [
+        charts.curves([Line(name, place, [1, 2], [1, 2]) for place, name in enumerate(names)], ("epoch", "%")),
+        charts.bars(names, [1.0] * 12, "ms"),
+        charts.heat_map(names[0], {"body.0": [0.1, 0.2]}, "%"),
+    ]
+    for svg in Section("s", figures=figures).svgs():
+        (width,) = re.findall(r'viewBox="0 0 ([\d.]+) ', svg)
+        assert float(width) < 1.1 * 72 * charts.WIDTH
+    assert figures[0].get_figheight() > charts.HEIGHT + 2

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 import yaml
 from optuna.trial import FixedTrial
 
-from signbit.data import load
+from signbit.compare.check import check_run
+from signbit.data import Dataset, Split, load
 from signbit.errors import ConfigError, UnknownNameError
 from signbit.studies import find, names
-from signbit.sweep import StudyDefinition, runner
+from signbit.sweep import StudyDefinition
 from signbit.sweep.ranges import Choice, Range, filled, from_text, parse, parts
 from signbit.training import RunConfig
 
@@ -21,7 +22,7 @@ from signbit.training import RunConfig
 @pytest.mark.parametrize(
     ("text", "raw", "expected"),
     [
-        ("log:1e-9:1e-4", {"log": ["1e-9", 1e-4]}, Range("k", 1e-9, 1e-4, False, True)),
+        ("log:1e-9:1e-4", {"log": [1e-9, 1e-4]}, Range("k", 1e-9, 1e-4, False, True)),
         ("float:0:1", {"float": [0, 1]}, Range("k", 0, 1, False, False)),
         ("float:0:1:0.25", {"float": [0, 1], "step": 0.25}, Range("k", 0, 1, False, False, 0.25)),
         ("int:16:64:16", {"int": [16, 64], "step": 16}, Range("k", 16, 64, True, False, 16)),
@@ -38,7 +39,8 @@ def test_a_range_as_text_and_as_yaml(text: str, raw: dict[str, Any], expected: R
     [
         {"log": [0, 1]}, {"log": [1e-4, 1e-9]}, {"float": [1, 1]}, {"float": [0]}, {"float": "0:1"}, {"int": [1.5, 3]},
         {"int": [1, 4], "step": 0}, {"int": [1, 4], "step": 9}, {"log": [1, 9], "step": 1}, {"float": [True, 2]},
-        {"float": [0, float("inf")]}, {"float": [0, "one"]}, {"choice": []}, {"choice": [1, "1"]}, {"choice": 3},
+        {"float": [0, float("inf")]}, {"float": [0, "one"]}, {"log": ["1e-9", 1]}, {"choice": []}, {"choice": 3},
+        {"choice": [1, "1"]},
         {"float": [0, 1], "int": [0, 1]}, {"float": [0, 1], "high": 2},
     ],
 )  # fmt: skip
@@ -51,6 +53,11 @@ def test_what_is_nearly_a_range_is_refused(raw: dict[str, Any]) -> None:
 def test_text_that_is_no_range_is_refused(text: str) -> None:
     with pytest.raises(ConfigError, match="KIND:LOW:HIGH"):
         from_text("k", text)
+
+
+def test_text_that_is_no_yaml_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"parameter 'k': '\[1' is no value as YAML writes it"):
+        from_text("k", "choice:[1,2]")
 
 
 def test_an_option_may_hold_ranges_which_only_it_has() -> None:
@@ -124,6 +131,15 @@ def test_a_study_from_a_file(tmp_path: Path) -> None:
     file.write_text("parameters: {epochs: {int: [1, 2]}}\nsampler: tea\n")
     with pytest.raises(UnknownNameError, match="tpe"):
         StudyDefinition.from_yaml(file)
+    for line, message in (
+        ("settings: 3", "'settings' are those of a run"),
+        ("name: 3", "text without a slash; got 3"),
+        ("name: ../elsewhere", "text without a slash"),
+        ("sampler: [tpe]", "unknown sampler"),
+    ):
+        file.write_text(f"parameters: {{epochs: {{int: [1, 2]}}}}\n{line}\n")
+        with pytest.raises(ConfigError, match=message):
+            StudyDefinition.from_yaml(file)
     with pytest.raises(ConfigError, match="cannot read settings"):
         StudyDefinition.from_yaml(tmp_path / "none.yaml")
 
@@ -138,15 +154,14 @@ def test_the_study_on_the_page(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", names())
-def test_every_option_of_a_shipped_study_is_a_run_that_could_start(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_option_of_a_shipped_study_is_a_run_that_could_start(name: str) -> None:
     study = StudyDefinition.from_yaml(find(name))
-    card = load("digits").card
-    cifar = type(card)("cifar10", card.classes, (1, 3, 32, 32), (0.5,) * 3, (0.5,) * 3, "RGB")
-    data = SimpleNamespace(card=cifar, normalized=lambda _: data)
-    monkeypatch.setattr("signbit.training.config.load", lambda *_: data)
+    digits = load("digits")
+    black = Split(np.zeros((200, 3, 32, 32), np.uint8), np.zeros(200, np.int64))
+    data = Dataset("cifar10", black, black, black, digits.classes, (0.5,) * 3, (0.5,) * 3, "RGB")
     ranges = study.ranges()
     middle = {n: r.high if isinstance(r, Range) else next(iter(r.options)) for n, r in ranges.items()}
     for choice in (part for part in ranges.values() if isinstance(part, Choice)):
         for option in choice.options:
-            runner.check_run(study.config(FixedTrial({**middle, choice.name: option})))
+            check_run(study.config(FixedTrial({**middle, choice.name: option}), out="x", tensorboard=False), data)
     assert study.about

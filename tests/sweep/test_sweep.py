@@ -225,6 +225,7 @@ def test_settings_that_would_fail_every_trial_are_found_first(
     for param, message in (
         ("optimizer.tua=log:1:2", "did you mean tau"), ("optimizer.tau", "--param takes KEY=RANGE"),
         ("model_options.wdth=int:1:2", "has no setting 'wdth'"),
+        ("batch_size=int:100:200", "batch_size must be 1 .. 60"),
     ):  # fmt: skip
         assert main(["sweep", str(recipe), "--param", param, "--out", str(out)]) == 2
         assert message in capsys.readouterr().err

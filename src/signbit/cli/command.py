@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
-from signbit.errors import ConfigError, UnknownNameError
+from signbit.errors import ConfigError, MissingDependencyError, UnknownNameError
 
 
 @dataclass(frozen=True)
@@ -102,17 +102,19 @@ def assignments(flag: str, texts: Iterable[str]) -> dict[str, Any]:
 
 
 def _assignment(flag: str, text: str) -> tuple[str, Any]:
-    """``"tau=1e-6"`` -> ``("tau", 1e-6)``: values as in a recipe, and numbers also as Python writes them."""
-    import yaml
+    """``"tau=1e-6"`` -> ``("tau", 1e-6)``: values as in a recipe."""
+    try:
+        from yaml import YAMLError
+
+        from signbit.training.yaml_file import parse_yaml
+    except ModuleNotFoundError as missing:
+        raise MissingDependencyError(missing.name or "pyyaml", flag, "train") from None
 
     key, equals, value = text.partition("=")
     try:
-        parsed = yaml.safe_load(value)
-    except yaml.YAMLError:
+        parsed = parse_yaml(value)
+    except YAMLError:
         equals = ""
     if not equals or not key:
         raise ConfigError(f"{flag} takes KEY=VALUE, the value as in a recipe, for example tau=1e-6; got {text!r}")
-    try:
-        return key, float(parsed) if isinstance(parsed, str) else parsed
-    except ValueError:
-        return key, parsed
+    return key, parsed

@@ -39,24 +39,28 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> Mapping[str, Any]:
     from signbit.cli.bench import interleaved
     from signbit.compare import compare, read_record, verdict
+    from signbit.compare.check import check_runs
     from signbit.compare.deployment import deploy
     from signbit.compare.display import Display
-    from signbit.compare.plan import folder_of, method_settings, plan, recipe_settings, unfinished
+    from signbit.compare.plan import all_settings, folder_of, plan, unfinished
     from signbit.compare.records import read_instructions
     from signbit.compare.runner import LOGS, cores, run_all
     from signbit.report.comparison_page import comparison_page
     from signbit.report.comparison_table import markdown, overview, to_csv, to_dict, to_json
 
     counted = read_instructions(args.instructions) if args.instructions else None
-    settings = {**recipe_settings(args.recipes), **method_settings(_names(args.methods), _names(args.model))}
+    settings = all_settings(args.recipes, _names(args.methods), _names(args.model))
     given = {name: getattr(args, name) for name in PROTOCOL if getattr(args, name) is not None}
     jobs = min(args.jobs or cores(), len(settings) * args.seeds) or 1
     configs = plan(settings, given, args.seeds, max(1, cores() // jobs), args.out)
     waiting = unfinished(configs)
-    for config in {(c.data, c.data_dir, str(c.data_options)): c for c in waiting}.values():
-        config.load_data()  # missing data are found here, once, and not by every run
-    with Display(configs) as display:
-        failures = run_all(waiting, jobs, display)
+    check_runs(waiting)  # what is missing or does not fit is found here, once, and not by every run
+    try:
+        with Display(configs) as display:
+            failures = run_all(waiting, jobs, display)
+    except KeyboardInterrupt:
+        say(args, f"interrupted; the same command continues the comparison in {args.out}")
+        raise
 
     # What failed has been said; the others are compared all the same.
     if len(failures) == len(configs):
@@ -81,6 +85,8 @@ def run(args: argparse.Namespace) -> Mapping[str, Any]:
     ):
         write_bytes_atomically(args.out / name, text.encode())
     say(args, f"report: {args.out / 'report.html'}, tables beside it")
+    for folder, reason in failures.items():
+        say(args, f"left out, it failed: {folder.name}: {reason}")
     return {
         **to_dict(comparison),
         "report": str(args.out / "report.html"),
@@ -96,6 +102,8 @@ def _command(args: argparse.Namespace) -> str:
         value = getattr(args, name)
         if value and name != "data_dir" and (name != "model" or args.methods):
             words += [f"--{name.replace('_', '-')}", str(value)]
+    if args.instructions:
+        words += ["--instructions", args.instructions.name]
     return shlex.join([*words, "--out", args.out.name])
 
 

@@ -28,7 +28,7 @@ def run(args: argparse.Namespace) -> Mapping[str, Any]:
 
     import signbit
     from signbit.cli.bench import interleaved
-    from signbit.data import load, normalize
+    from signbit.data import normalize
     from signbit.recipes import find
     from signbit.report.run_page import run_page
     from signbit.runtime import Session
@@ -42,7 +42,7 @@ def run(args: argparse.Namespace) -> Mapping[str, Any]:
 
     say(args, "2/4  exporting and verifying")
     model, _ = load_run(out)
-    dataset = load(config.data)
+    dataset = config.load_data()
     metadata = {"model": config.model, "method": config.method, **dataset.card.file_metadata()}
     val = normalize(dataset.val.images, dataset.mean, dataset.std)
     report = signbit.export(model, torch.from_numpy(val[:1]), out / "model.sbn", data=val, metadata=metadata)

@@ -43,7 +43,9 @@ def run(args: argparse.Namespace) -> Mapping[str, Any]:
             dataset = load(args.data, args.data_dir, **options).normalized(config.normalize)
         correct, images = count_correct(model, eval_batches(dataset.test, dataset))
         how = "torch"
-    elif args.data is None and args.target.exists():
+    elif not args.target.exists():
+        raise DataError(f"{args.target} is neither the folder of a run nor a file; signbit train and export make them")
+    elif args.data is None:
         raise ConfigError(f"{args.target} does not say which data set it is for; name one with --data")
     else:
         dataset = load(args.data, args.data_dir, **options)

@@ -40,7 +40,7 @@ def run(args: argparse.Namespace) -> Mapping[str, Any]:
     from contextlib import nullcontext
 
     from signbit.compare import find_runs
-    from signbit.landscape import Scan, draw
+    from signbit.landscape import Scan, look
     from signbit.landscape.record import to_dict
     from signbit.report.landscape_page import figures, landscape_page
     from signbit.training.checkpoints import LAST
@@ -49,10 +49,11 @@ def run(args: argparse.Namespace) -> Mapping[str, Any]:
     names = ("space", "dimensions", "points", "extent", "split", "images", "norms", "seed")
     scan = Scan(**{name: getattr(args, name) for name in names})
     runs = find_runs(args.runs)
-    make_folder(args.out)  # before minutes are spent
+    views = look(runs, scan, data_dir=args.data_dir, checkpoint=args.checkpoint or LAST)
+    make_folder(args.out)  # once all is found, and before minutes are spent
     say(args, f"{len(runs)} run{'s' * (len(runs) > 1)}, {scan.size} points each")
     with ProgressBar(scan.size * len(runs)) as bar, torch_threads(args.threads) if args.threads else nullcontext():
-        found = draw(runs, scan, data_dir=args.data_dir, checkpoint=args.checkpoint or LAST, step=bar.step)
+        found = [view.draw(bar.step) for view in views]
     say(args, table(
         [(each.name, f"{each.centre.loss:.4f}", f"{100 * each.centre.accuracy:.2f}",
           f"{max(point.loss for point in each.points):.4f}") for each in found],

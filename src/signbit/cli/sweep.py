@@ -52,7 +52,7 @@ def run(args: argparse.Namespace) -> Mapping[str, Any]:
     from signbit.sweep.display import Display
     from signbit.sweep.runner import check, counted
     from signbit.sweep.storage import storage_errors
-    from signbit.sweep.table import cells, header, ranking, to_csv, to_dict, trials_of
+    from signbit.sweep.table import cells, header, parameters, ranking, to_csv, to_dict, trials_of
 
     definition = _definition(args)
     out = args.out or Path("runs") / definition.name
@@ -70,7 +70,8 @@ def run(args: argparse.Namespace) -> Mapping[str, Any]:
         raise
 
     best = ranking(study)
-    say(args, table([cells(study, trial) for trial in best[:BEST]], header(study)))
+    names = parameters(trials_of(study))
+    say(args, table([cells(trial, names) for trial in best[:BEST]], header(names)))
     if best:
         say(args, f"\nbest of {len(trials_of(study))} trials, run {out}/trials/{best[0].user_attrs['folder']:04}:")
         say(args, best[0].user_attrs["command"])

@@ -14,7 +14,7 @@ import torch
 import signbit
 from signbit.compare.records import DEPLOYMENT, RunRecord
 from signbit.data import normalize
-from signbit.errors import ExportError
+from signbit.errors import DataError, ExportError
 from signbit.metrics import sign_balance
 from signbit.runtime import Session
 from signbit.training.checkpoints import LAST
@@ -43,15 +43,15 @@ def deploy(records: Sequence[RunRecord], timer: Timer) -> dict[Path, str]:
     failures: dict[Path, str] = {}
     inputs: dict[Path, Array] = {}
     for record in records:
-        model, config = load_run(record.folder)
-        dataset = config.load_data()
-        # Verification sees validation images: the test set is for the final accuracy alone.
-        images = normalize(dataset.val.images[:VERIFIED_IMAGES], dataset.mean, dataset.std)
-        metadata = {"model": config.model, "method": config.method, **dataset.card.file_metadata()}
         target = record.folder / FILE
         try:
+            model, config = load_run(record.folder)
+            dataset = config.load_data()
+            # Verification sees validation images: the test set is for the final accuracy alone.
+            images = normalize(dataset.val.images[:VERIFIED_IMAGES], dataset.mean, dataset.std)
+            metadata = {"model": config.model, "method": config.method, **dataset.card.file_metadata()}
             report = signbit.export(model, torch.from_numpy(images[:1]), target, data=images, metadata=metadata)
-        except ExportError as error:
+        except (DataError, ExportError) as error:  # a checkpoint that is gone does not undo the comparison
             failures[record.folder] = str(error)
         else:
             reports[record.folder], inputs[record.folder] = report.to_dict(), images[:1]

@@ -18,7 +18,7 @@ from signbit.training.folder import METRICS
 def console_and_bars(stream: TextIO | None) -> tuple[Console, Progress]:
     """Lines and, where the stream is a terminal, bars below them; default standard error."""
     console = Console(file=stream or sys.stderr, highlight=False, soft_wrap=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     return console, Progress(*columns, console=console, disable=not console.is_terminal)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -18,19 +19,38 @@ RUNS = "runs"
 
 
 def recipe_settings(patterns: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """Name -> settings of the recipes that are named or match a pattern, such as ``cifar10/resnet20-*-quick``."""
+    """Name -> settings of the recipes that are named or match a pattern, such as ``cifar10/resnet20-*-quick``.
+
+    A recipe is called by its file; where two files have the same name, by its folders, too.
+    """
     chosen: list[str] = []
     for pattern in patterns:
         found = [name for name in names() if fnmatchcase(name, pattern)] if "*" in pattern else [pattern]
         if not found:
             raise UnknownNameError("recipe", pattern, names(), see="signbit list recipes")
         chosen += [name for name in found if name not in chosen]
-    return {Path(name).stem: RunConfig.from_yaml(find(name)).to_dict() for name in chosen}
+    files = Counter(Path(name).stem for name in chosen)
+    called = {
+        name: Path(name).stem if files[Path(name).stem] == 1 else "-".join(Path(name).with_suffix("").parts).strip("/-")
+        for name in chosen
+    }
+    return {called[name]: RunConfig.from_yaml(find(name)).to_dict() for name in chosen}
 
 
 def method_settings(methods: Sequence[str], models: Sequence[str]) -> dict[str, dict[str, Any]]:
     """Name -> settings of every method on every network."""
     return {f"{model}-{method}": {"method": method, "model": model} for model in models for method in methods}
+
+
+def all_settings(recipes: Sequence[str], methods: Sequence[str], models: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """Those of the recipes, then those of the methods; ConfigError where a name stands for two rows."""
+    named, made = recipe_settings(recipes), method_settings(methods, models)
+    if twice := named.keys() & made.keys():
+        raise ConfigError(
+            f"{min(twice)} is a recipe, and what --methods makes; leave out one of them, or copy the recipe to a file "
+            "of another name"
+        )
+    return {**named, **made}
 
 
 def plan(

@@ -55,7 +55,7 @@ def read_record(run: Path) -> RunRecord:
     if not is_finished(run):
         raise DataError(f"run {run} is not finished: it holds no {RESULT}; signbit train --resume {run} finishes it")
     result, epochs = read_json(run / RESULT), read_rows(run / METRICS)
-    missing = [name for name in FIGURES if name not in result]
+    missing = [name for name in FIGURES if result.get(name) is None]
     if missing or not epochs:
         what = f"{RESULT} lacks {', '.join(missing)}" if missing else f"{METRICS} is missing or empty"
         raise DataError(f"the record of run {run} is incomplete: {what}; train it again")

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from signal import SIGINT
+from signal import SIGINT, Signals
 from typing import Protocol
 
 from signbit.compare.plan import folder_of
@@ -43,6 +43,8 @@ class _Job:
     config: RunConfig
     process: subprocess.Popen[str]
     log: Path
+    begins: int
+    """Bytes of the log that earlier processes of this run wrote."""
 
 
 def cores() -> int:
@@ -109,6 +111,7 @@ def _start(config: RunConfig) -> _Job:
     # More threads than cores in sum would make the processes wait for each other in circles.
     environment = {**os.environ, "OMP_NUM_THREADS": str(config.threads or 1)}
     with log.open("a") as file:
+        begins = file.tell()
         process = subprocess.Popen(
             WORKER,
             stdin=subprocess.PIPE,
@@ -121,18 +124,29 @@ def _start(config: RunConfig) -> _Job:
     assert process.stdin is not None
     process.stdin.write(json.dumps(config.to_dict()) + "\n")
     process.stdin.flush()  # and stays open: its end is the worker's sign that this process is gone
-    return _Job(config, process, log)
+    return _Job(config, process, log, begins)
 
 
 def _failure(job: _Job) -> str:
-    """Why a process failed: its last words."""
+    """Why a process failed: its last words, or who ended it."""
     _close(job)
     code = job.process.returncode
     if code == 0:
         return ""
-    lines = [line for line in job.log.read_text(errors="replace").splitlines() if line.strip()]
-    words = lines[-1].removeprefix("signbit: ") if lines else "it said nothing"
+    if code < 0:
+        # Its last words are about the epoch that went well.
+        name = _signal_name(-code)
+        memory = ", as happens where memory runs out (fewer --jobs take less)" if name == "SIGKILL" else ""
+        words = f"ended by {name}{memory}; the same command goes on after its last whole epoch"
+    else:
+        said = job.log.read_bytes()[job.begins :].decode(errors="replace")
+        lines = [line for line in said.splitlines() if line.strip()]
+        words = lines[-1].removeprefix("signbit: ") if lines else "it said nothing"
     return f"{words} (exit code {code}; {job.log})"
+
+
+def _signal_name(number: int) -> str:
+    return Signals(number).name if number in set(Signals) else f"signal {number}"
 
 
 def _close(job: _Job) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
@@ -103,9 +103,12 @@ class Comparison:
 
     @cached_property
     def pairs(self) -> list[Pair]:
-        """Test accuracy, each setting against each."""
+        """Test accuracy, each setting against each of the same data set: other images say nothing of a difference."""
         return compare_pairs(
-            {s.name: {run.config.seed: run.result["test_accuracy"] for run in s.runs} for s in self.settings}
+            {
+                s.name: {(run.config.data, run.config.seed): run.result["test_accuracy"] for run in s.runs}
+                for s in self.settings
+            }
         )
 
     def protocol_breaks(self) -> dict[str, list[Any]]:
@@ -142,11 +145,12 @@ def _without_seed(record: RunRecord) -> dict[str, Any]:
 
 
 def _names(records: Sequence[RunRecord]) -> list[str]:
-    """Short unique names: the method, then the model, then whatever else tells two settings apart."""
+    """Short unique names: the method, the model of several, then whatever else tells two settings apart."""
+    several = len({run.config.model for run in records}) > 1
     naming: list[Callable[[RunRecord], str]] = [
         lambda run: run.config.method,
         lambda run: f"{run.config.method} {run.config.model}",
-        lambda run: " ".join([f"{run.config.method} {run.config.model}", *_peculiar(run, records)]),
+        lambda run: " ".join([run.config.method, *[run.config.model] * several, *_peculiar(run, records)]),
     ]
     for name in naming:
         names = [name(record) for record in records]
@@ -157,12 +161,27 @@ def _names(records: Sequence[RunRecord]) -> list[str]:
 
 def _peculiar(record: RunRecord, records: Sequence[RunRecord]) -> list[str]:
     """The settings of a run that other runs of the same method and model have not."""
-    own = _without_seed(record)
+    own = _flat(_without_seed(record))
     rivals = [
-        _without_seed(other) for other in records
+        _flat(_without_seed(other)) for other in records
         if (other.config.method, other.config.model) == (record.config.method, record.config.model)
     ]  # fmt: skip
-    return [f"{key}={own[key]}" for key in sorted(own) if any(rival[key] != own[key] for rival in rivals)]
+    found = {key: [rival.get(key) for rival in rivals] for rival in rivals for key in rival}
+    return [
+        f"{key.rpartition('.')[2]}={own.get(key, 'default')}"
+        for key in sorted(found)
+        if any(value != own.get(key) for value in found[key])
+    ]
+
+
+def _flat(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings of settings by dotted names."""
+    flat: dict[str, Any] = {}
+    for key, value in settings.items():
+        flat |= (
+            {f"{key}.{inner}": part for inner, part in value.items()} if isinstance(value, Mapping) else {key: value}
+        )
+    return flat
 
 
 def _distinct(values: Any) -> list[Any]:

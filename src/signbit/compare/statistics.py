@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from statistics import fmean, stdev
+from typing import Any
 
 from scipy import stats
 
@@ -65,7 +66,7 @@ def estimate(values: Sequence[float]) -> Estimate:
     return Estimate(fmean(values), quantile * stdev(values) / math.sqrt(count), count)
 
 
-def compare_pairs(scores: Mapping[str, Mapping[int, float]]) -> list[Pair]:
+def compare_pairs(scores: Mapping[str, Mapping[Any, float]]) -> list[Pair]:
     """Every pair of settings with common seeds, compared by a two-sided paired t-test.
 
     Pairs of fewer than three common seeds are not tested, nor those whose difference is the same at every seed (the
@@ -73,7 +74,7 @@ def compare_pairs(scores: Mapping[str, Mapping[int, float]]) -> list[Pair]:
 
     Parameters
     ----------
-    scores : setting -> seed -> figure.
+    scores : setting -> seed, or whatever else makes two figures a pair -> figure.
 
     >>> a, b = {0: 0.90, 1: 0.92, 2: 0.91}, {0: 0.80, 1: 0.83, 2: 0.81}
     >>> [(pair.first, pair.second, pair.differ) for pair in compare_pairs({"a": a, "b": b})]
@@ -113,10 +114,10 @@ def verdict(pairs: Sequence[Pair]) -> str:
     'Too few common seeds (1) for a test, which takes 3: nothing can be concluded about which setting is better.'
     """
     if not pairs:
-        return "There is nothing to compare: no two settings have a seed in common."
+        return "There is nothing to compare: no two settings have a data set and a seed in common."
     tested = [pair for pair in pairs if pair.p is not None]
-    fewest = min(pair.difference.count for pair in pairs)
     if not tested:
+        fewest = min(pair.difference.count for pair in pairs)
         if fewest < LEAST_SEEDS:
             return (
                 f"Too few common seeds ({fewest}) for a test, which takes {LEAST_SEEDS}: "
@@ -130,6 +131,9 @@ def verdict(pairs: Sequence[Pair]) -> str:
         f"{len(tested)} comparisons). {'The other pairs' if differ else 'They'} are not ranked. Only the seed of "
         "training varies: the test images are the same in all runs."
     )
+    if len(tested) < len(pairs):
+        text += f" {len(pairs) - len(tested)} more could not be tested: too few common seeds, or no spread."
+    fewest = min(pair.difference.count for pair in tested)
     if fewest < 5:
         text += f" With {fewest} seeds only large differences can show."
     return text

@@ -16,6 +16,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormat
 from matplotlib.tri import Triangulation
 
 from signbit.compare.statistics import Estimate
+from signbit.report.labels import entry, height_of, legend, plain, ticks
 
 WIDTH, HEIGHT = 4.6, 3.3
 MARKERS = "osD^vP*X"
@@ -42,10 +43,10 @@ class Line:
 
 def intervals(names: Sequence[str], values: Sequence[Estimate], label: str) -> Figure:
     """One dot a name, with its interval."""
-    figure, axes = _chart(f"{label} with intervals", height=0.9 + 0.3 * len(names))
-    for row, (name, value) in enumerate(zip(names, values, strict=True)):
-        axes.errorbar(value.mean, row, xerr=value.half_width, **_style(row), linestyle="none", capsize=3, label=name)
-    axes.set_yticks(range(len(names)), names)
+    figure, axes = _chart(f"{label} with intervals", height=0.9 + height_of(names))
+    for row, value in enumerate(values):
+        axes.errorbar(value.mean, row, xerr=value.half_width, **_style(row), linestyle="none", capsize=3)
+    ticks(axes.yaxis, names)
     axes.set_ylim(len(names) - 0.5, -0.5)
     axes.set_xlabel(label)
     return figure
@@ -57,14 +58,14 @@ def against(names: Sequence[str], x: Sequence[float | None], y: Sequence[Estimat
     known = [value for value in x if value is not None]
     for row, (name, place, value) in enumerate(zip(names, x, y, strict=True)):
         if place is not None:
-            axes.errorbar(place, value.mean, yerr=value.half_width, **_style(row), linestyle="none", label=name)
+            axes.errorbar(place, value.mean, yerr=value.half_width, **_style(row), linestyle="none", label=entry(name))
     if known and max(known) > 3 * min(known) > 0:
         axes.set_xscale("log")
         axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if max(known) < 30 * min(known) else (1,)))
         axes.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
         axes.xaxis.set_minor_formatter(NullFormatter())
     axes.set(xlabel=labels[0], ylabel=labels[1])
-    _legend(axes, names)
+    legend(axes, names)
     return figure
 
 
@@ -82,7 +83,7 @@ def curves(
     figure, axes = _chart(f"{labels[1]} by {labels[0]}")
     for line in lines:
         style: dict[str, Any] = {"color": f"C{line.place % 10}", "linestyle": "-" if line.place < 10 else "--"}
-        axes.plot(line.x, line.y, label=line.name, drawstyle="steps-post" if stepped else "default",
+        axes.plot(line.x, line.y, label=entry(line.name), drawstyle="steps-post" if stepped else "default",
                   marker="o" if len(line.x) == 1 else None, **style)  # fmt: skip
         if line.low is not None and line.high is not None:
             axes.fill_between(line.x, line.low, line.high, color=style["color"], alpha=0.15, linewidth=0)
@@ -90,7 +91,7 @@ def curves(
     if stepped:
         axes.yaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     axes.set(xlabel=labels[0], ylabel=labels[1], ylim=span)
-    _legend(axes, [line.name for line in lines])
+    legend(axes, [line.name for line in lines])
     return figure
 
 
@@ -101,25 +102,28 @@ def heat_map(title: str, rates: Mapping[str, Sequence[float]], label: str) -> Fi
     extent = (0.5, table.shape[1] + 0.5, len(table) - 0.5, -0.5)
     norm = LogNorm(100 * LOWEST_RATE, 100)
     image = axes.imshow(table, aspect="auto", cmap="viridis", extent=extent, norm=norm, interpolation="nearest")
-    axes.set_yticks(range(len(table)), list(rates), fontsize=7.5)
+    ticks(axes.yaxis, list(rates), fontsize=7.5)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_xlabel("epoch")
-    axes.set_title(title, fontsize=10, loc="left")
+    axes.set_title(plain(title), fontsize=10, loc="left")
     figure.colorbar(image, label=label)
     return figure
 
 
 def bars(names: Sequence[str], values: Sequence[float | None], label: str) -> Figure:
     """One horizontal bar a name, its figure written beside it."""
-    figure, axes = _chart(label, height=0.9 + 0.3 * len(names))
+    figure, axes = _chart(label, height=0.9 + height_of(names))
     known = [(row, value) for row, value in enumerate(values) if value is not None]
     drawn = axes.barh([row for row, _ in known], [v for _, v in known], color=[f"C{row % 10}" for row, _ in known])
     axes.bar_label(
         drawn, [f"{value:,.0f}" if value >= 1000 else f"{value:.3g}" for _, value in known], padding=3, fontsize=8.5
     )
-    axes.set_yticks(range(len(names)), names)
+    ticks(axes.yaxis, names)
     axes.set_ylim(len(names) - 0.5, -0.5)
     axes.margins(x=0.18)
+    if max((value for _, value in known), default=0.0) >= 1000:  # whole, not as a part of 1e6 in a corner
+        axes.xaxis.set_major_locator(MaxNLocator(4))
+        axes.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
     axes.set_xlabel(label)
     return figure
 
@@ -131,7 +135,7 @@ def history(numbers: Sequence[int], values: Sequence[float], labels: tuple[str, 
     axes.scatter(numbers, values, s=28, color="C0", label=labels[0], zorder=3)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set(xlabel=labels[0], ylabel=labels[1])
-    _legend(axes, ["best so far", labels[0]])
+    legend(axes, ["best so far", labels[0]])
     return figure
 
 
@@ -146,7 +150,7 @@ def scatter(x: Sequence[float], y: Sequence[float], labels: tuple[str, str], *, 
     axes.scatter(across[hollow], up[hollow], s=28, edgecolors="C0", facecolors="none", alpha=0.5)
     axes.scatter(across[~hollow], up[~hollow], s=28, edgecolors="C0", facecolors="C0")
     _scale(axes.xaxis, log, options)
-    axes.set(xlabel=labels[0], ylabel=labels[1])
+    axes.set(xlabel=plain(labels[0]), ylabel=labels[1])
     return figure
 
 
@@ -166,7 +170,7 @@ def contour(x: Sequence[float], y: Sequence[float], z: Sequence[float], labels: 
         if is_log:
             axis.set_major_locator(MaxNLocator(integer=True))
             axis.set_major_formatter(FuncFormatter(_power_of_ten))
-    axes.set(xlabel=labels[0], ylabel=labels[1])
+    axes.set(xlabel=plain(labels[0]), ylabel=plain(labels[1]))
     figure.colorbar(dots, label=labels[2])
     return figure
 
@@ -181,7 +185,7 @@ def surface(title: str, x: Sequence[float], y: Sequence[float], z: Sequence[Sequ
     if len(inside):
         axes.contour(x, y, z, levels=inside, colors="w", linewidths=0.5, alpha=0.7)
     axes.set(xlabel=labels[0], ylabel=labels[1])
-    axes.set_title(title, fontsize=10, loc="left")
+    axes.set_title(plain(title), fontsize=10, loc="left")
     figure.colorbar(image, label=labels[2])
     return figure
 
@@ -219,14 +223,9 @@ def _scale(axis: Axis, log: bool, options: Sequence[str]) -> None:
     if log:
         axis.axes.set_xscale("log")
     if options:
-        axis.set_ticks(range(len(options)), options)
+        ticks(axis, options)
         axis.axes.set_xlim(-0.5, len(options) - 0.5)
 
 
 def _style(row: int) -> dict[str, Any]:
     return {"color": f"C{row % 10}", "marker": MARKERS[row % len(MARKERS)], "markersize": 6, "elinewidth": 1.2}
-
-
-def _legend(axes: Axes, names: Sequence[str]) -> None:
-    columns = max(1, min(4, len(names), 64 // (max(map(len, names), default=1) + 7)))
-    axes.figure.legend(loc="outside lower center", ncols=columns, frameon=False, fontsize=8.5, handletextpad=0.5)

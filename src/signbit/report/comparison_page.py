@@ -10,11 +10,12 @@ from matplotlib.figure import Figure
 from signbit.compare.accounting import precision_schedule
 from signbit.compare.deployment import sign_balances
 from signbit.compare.reproduce import command_of
-from signbit.compare.settings import FLIPS, Comparison, Setting
+from signbit.compare.settings import Comparison, Setting
 from signbit.compare.statistics import Estimate, verdict
-from signbit.report.charts import Line, against, bars, curves, heat_map, intervals, mean_line
+from signbit.report.charts import Line, against, bars, curves, intervals, mean_line
 from signbit.report.comparison_table import PAIR_HEADER, environments, notes, overview, pair_cells
 from signbit.report.environments import environment_section
+from signbit.report.flip_map import WHAT, flip_map
 from signbit.report.page import Page, Section
 
 ACCURACY = "test accuracy, %"
@@ -24,6 +25,7 @@ def comparison_page(comparison: Comparison, title: str) -> Page:
     """Everything that the records hold, as a page. Sections that no record has anything for are left out."""
     settings, config = comparison.settings, comparison.runs[0].config
     seeds = sorted({seed for setting in settings for seed in setting.seeds})
+    data = dict.fromkeys(run.config.data for run in comparison.runs)
     limit = "" if config.time_budget is None else "at most "
     images = "" if config.train_images is None else f" on {config.train_images:,} images"
     header, rows = overview(comparison)
@@ -42,7 +44,7 @@ def comparison_page(comparison: Comparison, title: str) -> Page:
     ]  # fmt: skip
     return Page(
         title=title,
-        lead=f"{', '.join(dict.fromkeys(s.model for s in settings))} on {config.data}: "
+        lead=f"{', '.join(dict.fromkeys(s.model for s in settings))} on {', '.join(data)}: "
         f"{limit}{config.epochs} epochs{images}, batches of {config.batch_size}, augmentation: {config.augment}",
         cards=[
             (str(len(settings)), "settings, in no order of merit"),
@@ -81,7 +83,8 @@ def _cost(settings: Sequence[Setting]) -> Section:
     ]
     return Section(
         "Accuracy against cost",
-        "Bars are 95 % intervals over seeds. Bit operations are a count on paper, see the notes above.",
+        "Bars, where there are several seeds, are 95 % intervals over them. Bit operations are a count on paper, see "
+        "the notes above.",
         [against(_names(settings), x, accuracy, (label, ACCURACY)) for label, x in axes if any(x)],
     )
 
@@ -105,22 +108,12 @@ def _learning(settings: Sequence[Setting]) -> Section:
 
 
 def _flips(settings: Sequence[Setting]) -> Section | None:
-    figures = []
-    for setting in settings:
-        epochs = setting.runs[0].epochs
-        layers = [key for key in epochs[0] if key.startswith(f"{FLIPS}/")]
-        if layers:
-            short = [key.removeprefix(f"{FLIPS}/").removesuffix(".weight") for key in layers]
-            rates = {name: [e.get(key, float("nan")) for e in epochs] for name, key in zip(short, layers, strict=True)}
-            figures.append(heat_map(setting.name, rates, "flipped signs, %"))
+    maps = [flip_map(setting.name, setting.runs[0].epochs) for setting in settings]
+    figures = [figure for figure in maps if figure is not None]
     if not figures:
         return None
-    return Section(
-        "Sign flips, layer by layer",
-        "Share of a layer's binary weights whose sign at the end of an epoch differs from the epoch before; first "
-        "seed; one colour scale for all. Training a binary network is over when the signs come to rest.",
-        figures,
-    )
+    text = WHAT.format(which="; first seed; one colour scale for all")
+    return Section("Sign flips, layer by layer", text, figures)
 
 
 def _balance(settings: Sequence[Setting]) -> Section | None:
@@ -204,7 +197,10 @@ def _deployment(settings: Sequence[Setting]) -> Section | None:
 def _pairs(comparison: Comparison) -> Section | None:
     if not any(pair.p is not None for pair in comparison.pairs):
         return None
-    text = "Test accuracy of the first minus the second, over the seeds that both have, with 95 % intervals."
+    text = (
+        "Test accuracy of the first minus the second, over the seeds that both have, with 95 % intervals. An interval "
+        "is about its own pair; p and what follows from it are adjusted for the number of pairs."
+    )
     return Section("Pair by pair", text, header=PAIR_HEADER, rows=pair_cells(comparison))
 
 

@@ -20,6 +20,7 @@ NORMS = {
     "lost its scale is given it back. Even at the centre the loss is then not the one that the run recorded.",
 }
 LEAST_LOSS = 1e-6
+"""Lower ones, zero included, get the map's darkest colour."""
 
 
 def landscape_page(scan: Scan, landscapes: Sequence[Landscape], command: str) -> Page:
@@ -64,9 +65,11 @@ def figures(scan: Scan, landscapes: Sequence[Landscape]) -> list[Figure]:
         shares = [Line(found.name, i, coordinates, [100 * p.accuracy for p in found.points])
                   for i, found in enumerate(landscapes)]  # fmt: skip
         return [curves(losses, (label, "loss"), whole=False), curves(shares, (label, "accuracy, %"), whole=False)]
-    tables = [np.array([p.loss for p in found.points]).reshape(len(coordinates), -1) for found in landscapes]
+    tables = [
+        np.clip([p.loss for p in found.points], LEAST_LOSS, None).reshape(len(coordinates), -1) for found in landscapes
+    ]
     lowest, highest = (limit([limit(table) for table in tables]) for limit in (np.min, np.max))
-    norm = LogNorm(max(lowest, LEAST_LOSS), max(highest, 2 * LEAST_LOSS, 1.001 * lowest))
+    norm = LogNorm(lowest, max(highest, 1.001 * lowest))
     return [
         surface(found.name, coordinates, coordinates, table.T, (label, label, "loss"), norm)
         for found, table in zip(landscapes, tables, strict=True)

@@ -44,10 +44,13 @@ class Section:
         """The figures as SVG elements."""
         return [_svg(figure) for figure in self.figures]
 
-    def numeric(self, column: int) -> bool:
-        """Whether every cell of a column is a figure or missing, so that it is aligned to the right."""
-        cells = [str(row[column]) for row in self.rows]
-        return all(cell == NOTHING or FIGURE.fullmatch(cell) for cell in cells) and set(cells) != {NOTHING}
+    def numeric(self) -> list[bool]:
+        """Of every column whether its cells are figures or missing, so that it is aligned to the right."""
+        columns = [[str(cell) for cell in column] for column in zip(*self.rows, strict=True)]
+        return [
+            all(cell == NOTHING or FIGURE.fullmatch(cell) for cell in cells) and set(cells) != {NOTHING}
+            for cells in columns
+        ]
 
 
 @dataclass(frozen=True)

@@ -11,14 +11,13 @@ import yaml
 from matplotlib.figure import Figure
 
 from signbit.callbacks.record import read_rows
-from signbit.report.charts import Line, curves, heat_map
+from signbit.report.charts import Line, curves
 from signbit.report.export_section import export_section
+from signbit.report.flip_map import WHAT, flip_map
 from signbit.report.page import Page, Section
+from signbit.training.folder import CONFIG, ENVIRONMENT, METRICS, read_json
 
 Rows = Sequence[Mapping[str, float]]
-
-FLIPS = "sign_flip_rate/"
-"""Prefix of the sign flip rate of one layer among the metrics of a run."""
 
 
 def run_page(
@@ -34,21 +33,17 @@ def run_page(
     cards : the few figures to show first: (value, what it is).
     reproduce : the command that does it again.
     """
-    config = yaml.safe_load((run / "config.yaml").read_text())
-    environment = json.loads((run / "environment.json").read_text())
-    rows = read_rows(run / "metrics.csv")
+    config = yaml.safe_load((run / CONFIG).read_text())
+    environment = read_json(run / ENVIRONMENT)
+    rows = read_rows(run / METRICS)
+    flips = flip_map("sign flip rate", rows)
     return Page(
         title=title,
         lead=f"{config['model']} trained with {config['method']} on {config['data']}, {len(rows)} epochs",
         cards=cards,
         sections=[
             Section("Training", "Accuracy and loss after every epoch.", figures=_curves(rows)),
-            Section(
-                "Sign flips",
-                "Share of a layer's weights whose sign at the end of an epoch differs from the epoch before. "
-                "Training a binary network is over when the signs come to rest.",
-                figures=[_flip_map(rows)],
-            ),
+            *([Section("Sign flips", WHAT.format(which=""), [flips])] if flips is not None else []),
             export_section(export),
             Section("Do it again", code=reproduce),
             Section("Settings", code=yaml.safe_dump(config, sort_keys=False)),
@@ -67,13 +62,3 @@ def _curves(rows: Rows) -> list[Figure]:
         ]
         figures.append(curves(lines, ("epoch", label)))
     return figures
-
-
-def _flip_map(rows: Rows) -> Figure:
-    """Layer x epoch."""
-    names = list(dict.fromkeys(key for row in rows for key in row if key.startswith(FLIPS)))
-    rates = {
-        name.removeprefix(FLIPS).removesuffix(".weight"): [row.get(name, float("nan")) for row in rows]
-        for name in names
-    }
-    return heat_map("sign flip rate", rates, "flipped signs, %")

@@ -16,7 +16,7 @@ from signbit.report.environments import Grouped, environment_section, grouped
 from signbit.report.page import Page, Section
 from signbit.sweep.definition import StudyDefinition
 from signbit.sweep.ranges import Choice, Range
-from signbit.sweep.table import cells, header, ranking, trials_of, value_of
+from signbit.sweep.table import cells, header, parameters, ranking, trials_of, value_of
 from signbit.sweep.trial import COMMAND, HELD, PLACE
 
 ACCURACY = "validation accuracy, %"
@@ -34,18 +34,19 @@ def study_page(study: Study, definition: StudyDefinition, command: str) -> Page:
     command : what ran it.
     """
     trials, best = trials_of(study), ranking(study)
+    names = parameters(trials)
     pruned = sum(trial.state is TrialState.PRUNED for trial in trials)
     failed = sum(trial.state is TrialState.FAIL for trial in trials)
     importances = _importances(study)
     fixed = definition.settings
     sections = [
-        _results(study, best),
+        _results(best, names),
         _importance(importances, len(best)),
         _slices(definition, trials),
         _contours(definition, best, importances),
         _learning(best),
         _held(best),
-        Section("All trials", header=header(study), rows=[cells(study, trial) for trial in trials]) if trials else None,
+        Section("All trials", header=header(names), rows=[cells(trial, names) for trial in trials]) if trials else None,
         Section("Do it again", "The study, and the run of its best trial.",
                 code="\n".join([command, *(t.user_attrs[COMMAND] for t in best[:1])])),
         Section("What was searched", code=yaml.safe_dump(definition.to_dict(), sort_keys=False)),
@@ -65,7 +66,7 @@ def study_page(study: Study, definition: StudyDefinition, command: str) -> Page:
     )
 
 
-def _results(study: Study, best: list[FrozenTrial]) -> Section | None:
+def _results(best: list[FrozenTrial], names: list[str]) -> Section | None:
     if not best:
         return None
     by_number = sorted(best, key=lambda trial: trial.number)
@@ -77,8 +78,8 @@ def _results(study: Study, best: list[FrozenTrial]) -> Section | None:
         "looked at. The best of many trials is partly luck: its accuracy here is an optimistic estimate. Repeat it "
         "under several seeds, signbit compare does so, before it is said to be better than another.",
         [history(numbers, values, ("trial", ACCURACY))],
-        header(study),
-        [cells(study, trial) for trial in best[:10]],
+        header(names),
+        [cells(trial, names) for trial in best[:10]],
     )
 
 

@@ -50,7 +50,9 @@ class StudyDefinition:
     about: str = ""
 
     def __post_init__(self) -> None:
-        SAMPLERS[self.sampler], PRUNERS[self.pruner]
+        if not isinstance(self.name, str) or Path(self.name).name != self.name:
+            raise ConfigError(f"the name of a study is that of a folder, too: text without a slash; got {self.name!r}")
+        SAMPLERS[str(self.sampler)], PRUNERS[str(self.pruner)]
         for key, value, least in (("trials", self.trials, 1), ("seed", self.seed, 0)):
             if not isinstance(value, int) or isinstance(value, bool) or value < least:
                 raise ConfigError(f"study {self.name!r}: {key!r} is an integer >= {least}; got {value!r}")
@@ -112,6 +114,8 @@ class StudyDefinition:
         known = ("name", "recipe", "settings", "parameters", "sampler", "pruner", "trials", "seed", "about")
         refuse_unknown(f"study {path}", raw, known)
         recipe, own = raw.pop("recipe", None), raw.pop("settings", None) or {}
+        if not isinstance(own, Mapping):
+            raise ConfigError(f"study {path}: 'settings' are those of a run, as 'name: value' lines; got {own!r}")
         base = _recipe(str(recipe), path.parent) if recipe else {}
         settings = {**base, **own, **given}
         return StudyDefinition(**{"name": path.stem, "parameters": {}, **raw, "settings": settings})

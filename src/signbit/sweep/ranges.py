@@ -12,6 +12,7 @@ import yaml
 from optuna.trial import BaseTrial
 
 from signbit.errors import ConfigError
+from signbit.training.yaml_file import parse_yaml
 
 NUMBERS = {"float": (False, False), "log": (False, True), "int": (True, False), "log_int": (True, True)}
 """Kind -> whether its values are whole, and whether they are spread evenly over the logarithm."""
@@ -132,14 +133,24 @@ def from_text(path: str, text: str) -> Mapping[str, Any]:
     """
     kind, _, rest = text.partition(":")
     if kind == CHOICE and rest:
-        return {CHOICE: [yaml.safe_load(option) for option in rest.split(",")]}
+        return {CHOICE: [_plain(path, option) for option in rest.split(",")]}
     bounds = rest.split(":")
     if kind not in NUMBERS or len(bounds) not in (2, 3):
         raise ConfigError(
             f"parameter {path!r} is KIND:LOW:HIGH or KIND:LOW:HIGH:STEP with KIND one of {', '.join(NUMBERS)}, or "
             f"choice:A,B; got {text!r}"
         )
-    return {kind: bounds[:2], **({"step": bounds[2]} if len(bounds) == 3 else {})}
+    low, high, *step = (_plain(path, bound) for bound in bounds)
+    return {kind: [low, high], **({"step": step[0]} if step else {})}
+
+
+def _plain(path: str, text: str) -> Any:
+    try:
+        return parse_yaml(text)
+    except yaml.YAMLError as error:
+        raise ConfigError(
+            f"parameter {path!r}: {text!r} is no value as YAML writes it; quote it if it is text"
+        ) from error
 
 
 def _choice(path: str, name: str, raw: Any) -> Choice:
@@ -171,10 +182,7 @@ def _range(name: str, kind: str, raw: Mapping[str, Any]) -> Range:
 
 
 def _number(name: str, value: Any, whole: bool) -> float:
-    try:
-        number = float(value)  # YAML reads 1e-9, which has no point, as text
-    except (TypeError, ValueError):
-        number = float("nan")
-    if isinstance(value, bool) or abs(number) == float("inf") or number != number or (whole and number % 1):
+    number = float(value) if isinstance(value, int | float) and not isinstance(value, bool) else math.nan
+    if not math.isfinite(number) or (whole and number % 1):
         raise ConfigError(f"parameter {name!r}: bounds and steps are {'whole ' * whole}numbers; got {value!r}")
     return number

@@ -6,20 +6,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import torch
 from optuna import Study, Trial
 from optuna.trial import FixedTrial, FrozenTrial, TrialState
 
+from signbit.compare.check import check_run
 from signbit.errors import ConfigError
-from signbit.methods import create_optimizer
 from signbit.sweep.definition import StudyDefinition
 from signbit.sweep.display import Display
 from signbit.sweep.ranges import Range
 from signbit.sweep.storage import continued
-from signbit.sweep.trial import FAILURE, FOLDER, drop_weights, objective
-from signbit.training.config import RunConfig
-from signbit.training.folder import build_network
-from signbit.training.rates import with_schedules
+from signbit.sweep.trial import FAILURE, FOLDER, TRIALS, drop_weights, objective
 
 ENDED = (TrialState.COMPLETE, TrialState.PRUNED)
 
@@ -39,22 +35,13 @@ def check(definition: StudyDefinition, where: Mapping[str, Any]) -> None:
     """
     ranges = definition.ranges().items()
     lowest = {name: r.low if isinstance(r, Range) else next(iter(r.options)) for name, r in ranges}
-    check_run(definition.config(FixedTrial(lowest), **where))
-
-
-def check_run(config: RunConfig) -> None:
-    """Put the parts of a run together without memory for its weights; its data must be there."""
+    # A folder that is only named: nothing is written there.
+    config = definition.config(FixedTrial(lowest), **where, out=TRIALS, tensorboard=False)
     if config.processes > 1:
         raise ConfigError(
             f"a trial is one process; got {config.processes}; start several workers on one --storage instead"
         )
-    card = config.load_data().card
-    with torch.device("meta"):
-        network = build_network(config, card)
-        create_optimizer(
-            network, method=config.method, total_steps=1, method_options=config.method_options,
-            **with_schedules(config.optimizer, 1, 1),
-        )  # fmt: skip
+    check_run(config, config.load_data())
 
 
 def sweep(definition: StudyDefinition, study: Study, out: Path, where: Mapping[str, Any], display: Display) -> None:

@@ -21,6 +21,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from signbit.errors import ConfigError, SignbitError
 from signbit.sweep.definition import StudyDefinition
 from signbit.sweep.search import PRUNERS, SeededByTrial
+from signbit.training.config import RunConfig
 
 JOURNAL = "journal:"
 HEARTBEAT_SECONDS, GRACE_SECONDS = 20, 120
@@ -88,7 +89,7 @@ def continued(study: Study, trial: FrozenTrial) -> None:
 
 
 def _loaded(definition: StudyDefinition, url: str) -> Study:
-    epochs = definition.settings.get("epochs", 20)
+    epochs = definition.settings.get("epochs", RunConfig.epochs)
     for attempt in range(ATTEMPTS):
         try:
             return optuna.create_study(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Sequence
 from typing import Any
 
 from optuna import Study
@@ -31,19 +32,24 @@ def value_of(trial: FrozenTrial) -> float:
     return trial.value
 
 
-def header(study: Study) -> list[str]:
+def parameters(trials: Sequence[FrozenTrial]) -> list[str]:
+    """Names of what the trials varied, in the order of first appearance."""
+    return list(dict.fromkeys(name for trial in trials for name in trial.params))
+
+
+def header(names: Sequence[str]) -> list[str]:
     """Names of the columns of :func:`cells`."""
-    return ["trial", "validation, %", "epochs", "minutes", *_names(study), "outcome"]
+    return ["trial", "validation, %", "epochs", "minutes", *names, "outcome"]
 
 
-def cells(study: Study, trial: FrozenTrial) -> list[str]:
-    """One row for people."""
+def cells(trial: FrozenTrial, names: Sequence[str]) -> list[str]:
+    """One row for people; ``names`` of the parameters."""
     seconds = trial.user_attrs.get(SECONDS)
     told = {name: f"{value:.4g}" if isinstance(value, float) else str(value) for name, value in trial.params.items()}
     minutes = "-" if seconds is None else f"{seconds / 60:.1f}"
     epochs = sorted(trial.intermediate_values)
     accuracy = f"{100 * trial.intermediate_values[epochs[-1]]:.2f}" if epochs else "-"
-    values = (told.get(name, "-") for name in _names(study))
+    values = (told.get(name, "-") for name in names)
     return [str(trial.number), accuracy, str(len(epochs)), minutes, *values, _ended(trial)]
 
 
@@ -71,10 +77,11 @@ def to_dict(study: Study) -> dict[str, Any]:
 def to_csv(study: Study) -> str:
     """One line a trial."""
     text = io.StringIO()
-    columns = ["trial", "state", "outcome", "val_accuracy", "epochs", "seconds", *_names(study), "command"]
+    trials = trials_of(study)
+    columns = ["trial", "state", "outcome", "val_accuracy", "epochs", "seconds", *parameters(trials), "command"]
     writer = csv.DictWriter(text, columns, lineterminator="\n")
     writer.writeheader()
-    for trial in trials_of(study):
+    for trial in trials:
         attributes = {"seconds": trial.user_attrs.get(SECONDS), "command": trial.user_attrs.get(COMMAND)}
         writer.writerow({"trial": trial.number, "state": trial.state.name.lower(), "outcome": outcome(trial),
                          "val_accuracy": trial.value, "epochs": len(trial.intermediate_values),
@@ -86,7 +93,3 @@ def _ended(trial: FrozenTrial) -> str:
     """How a trial ended, beside its figures."""
     named = {TrialState.COMPLETE: "to its end", TrialState.PRUNED: "given up"}
     return named.get(trial.state) or outcome(trial)
-
-
-def _names(study: Study) -> list[str]:
-    return list(dict.fromkeys(name for trial in trials_of(study) for name in trial.params))
