@@ -106,7 +106,7 @@ def _assignment(flag: str, text: str) -> tuple[str, Any]:
     try:
         from yaml import YAMLError
 
-        from signbit.training.yaml_file import parse_yaml
+        from signbit.yaml_file import parse_yaml
     except ModuleNotFoundError as missing:
         raise MissingDependencyError(missing.name or "pyyaml", flag, "train") from None
 

@@ -10,7 +10,7 @@ import torch
 
 from signbit.data import Dataset
 from signbit.training.config import RunConfig
-from signbit.training.run import _resolve
+from signbit.training.run import resolve_settings
 from signbit.training.session import Session
 
 
@@ -42,7 +42,7 @@ def check_run(config: RunConfig, dataset: Dataset) -> None:
 
     Errors: those that :func:`signbit.training.fit` ends with before the first step.
     """
-    whole = _resolve(config, dataset)
+    whole = resolve_settings(config, dataset)
     assert whole.out is not None
     with torch.device("meta"):
         Session(whole, dataset, Path(whole.out), watchers=())

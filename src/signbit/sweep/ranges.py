@@ -12,7 +12,7 @@ import yaml
 from optuna.trial import BaseTrial
 
 from signbit.errors import ConfigError
-from signbit.training.yaml_file import parse_yaml
+from signbit.yaml_file import parse_yaml
 
 NUMBERS = {"float": (False, False), "log": (False, True), "int": (True, False), "log_int": (True, True)}
 """Kind -> whether its values are whole, and whether they are spread evenly over the logarithm."""

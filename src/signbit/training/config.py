@@ -18,7 +18,7 @@ from signbit.files import write_bytes_atomically
 from signbit.methods import resolve
 from signbit.models import MODELS
 from signbit.training.rates import SHAPES
-from signbit.training.yaml_file import parse_yaml
+from signbit.yaml_file import parse_yaml
 
 PRECISIONS = ("fp32", "bf16")
 

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from signbit.errors import ConfigError, UnknownNameError
 from signbit.roles import Role, parameter_roles
 from signbit.training.tensor_rule import TensorRule
-from signbit.training.yaml_file import parse_yaml
+from signbit.yaml_file import parse_yaml
 
 SHOWN = 3
 """Names of each kind that an error lists."""

@@ -75,7 +75,7 @@ def fit_trial(config: RunConfig, watchers: Sequence[Callback]) -> list[Row]:
 def _begun(config: RunConfig, watchers: Sequence[Callback]) -> Iterator[tuple[Session, None]]:
     """A new run, its folder made."""
     dataset = config.load_data()
-    config = _resolve(config, dataset)
+    config = resolve_settings(config, dataset)
     assert config.out is not None
     run = Path(config.out)
     with torch_threads(config.threads) if config.threads else nullcontext():
@@ -125,7 +125,7 @@ def _continued(run: Path, data_dir: str | None, watchers: Sequence[Callback]) ->
         yield session, checkpoint
 
 
-def _resolve(config: RunConfig, dataset: Dataset) -> RunConfig:
+def resolve_settings(config: RunConfig, dataset: Dataset) -> RunConfig:
     """``config`` with every ``None`` replaced by what it means here, except threads."""
     defaults = resolve(config.method, config.method_options).defaults
     if config.processes > 1 and config.out is None:
