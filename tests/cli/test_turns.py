@@ -7,7 +7,7 @@ import itertools
 import pytest
 
 from signbit.cli import turns
-from signbit.cli.turns import Ratio, in_turns, seconds
+from signbit.cli.turns import Ratio, in_turns, interleaved, seconds
 
 
 @pytest.mark.parametrize(("repeats", "rounds"), [(1, 1), (9, 9), (10, 10), (25, 10)])
@@ -41,3 +41,9 @@ def test_seconds_are_those_of_the_call(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = iter([5.0, 7.5])
     monkeypatch.setattr("time.perf_counter", lambda: next(clock))
     assert seconds(lambda x: x, None) == 2.5
+
+
+def test_interleaved_keeps_every_counted_run_of_every_engine() -> None:
+    times = interleaved({"a": lambda x: x, "b": lambda x: x}, None, repeats=12)
+    assert {name: len(found) for name, found in times.items()} == {"a": 12, "b": 12}
+    assert all(found > 0 for found in [*times["a"], *times["b"]])

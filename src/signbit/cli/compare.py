@@ -37,7 +37,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> Mapping[str, Any]:
-    from signbit.cli.bench import interleaved
+    from signbit.cli.turns import interleaved
     from signbit.compare import compare, read_record, verdict
     from signbit.compare.check import check_runs
     from signbit.compare.deployment import deploy

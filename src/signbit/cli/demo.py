@@ -27,7 +27,7 @@ def run(args: argparse.Namespace) -> Mapping[str, Any]:
     import torch
 
     import signbit
-    from signbit.cli.bench import interleaved
+    from signbit.cli.turns import interleaved
     from signbit.data import normalize
     from signbit.recipes import find
     from signbit.report.run_page import run_page

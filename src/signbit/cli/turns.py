@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
@@ -36,6 +37,12 @@ def seconds(engine: Callable[[Any], Any], x: Any) -> float:
     start = time.perf_counter()
     engine(x)
     return time.perf_counter() - start
+
+
+def interleaved(engines: Mapping[Key, Callable[[Any], Any]], x: Any, repeats: int) -> dict[Key, list[float]]:
+    """Seconds of every counted run of some engines on one input, which take turns."""
+    rounds = list(in_turns({name: partial(seconds, engine, x) for name, engine in engines.items()}, repeats))
+    return {name: [each for found in rounds for each in found[name]] for name in engines}
 
 
 class Ratio(NamedTuple):
