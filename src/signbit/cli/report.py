@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from signbit.cli.command import Command, say, table
+from signbit.errors import DataError
 from signbit.files import write_bytes_atomically
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("runs", type=Path, nargs="+", metavar="RUN", help="finished runs, or folders of them")
+    parser.add_argument("runs", type=Path, nargs="+", metavar="RUN", help="finished runs, or folders with some")
     parser.add_argument("--out", type=Path, metavar="FILE", help="write a self-contained HTML page")
     parser.add_argument("--markdown", type=Path, metavar="FILE", help="write table, commands and environment")
     parser.add_argument("--csv", type=Path, metavar="FILE", help="write one line a setting")
@@ -25,13 +26,22 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> Mapping[str, Any]:
-    from signbit.compare import compare, find_runs, read_record, verdict
+    from signbit.compare import compare, find_runs, is_finished, read_record, verdict
     from signbit.compare.records import read_instructions
     from signbit.report.comparison_page import comparison_page
     from signbit.report.comparison_table import markdown, overview, to_csv, to_dict, to_json
 
     counted = read_instructions(args.instructions) if args.instructions else None
-    comparison = compare([read_record(run) for run in find_runs(args.runs)], counted)
+    found = find_runs(args.runs)
+    # A run that is named must be finished; one that lies among others may still be under way.
+    waiting = [run for run in found if run not in args.runs and not is_finished(run)]
+    if len(waiting) == len(found):
+        raise DataError(
+            f"none of {len(found)} runs is finished; signbit train --resume {waiting[0]} goes on with one"
+        )
+    for run in waiting:
+        say(args, f"left out, not finished: {run}; signbit train --resume {run} finishes it")
+    comparison = compare([read_record(run) for run in found if run not in waiting], counted)
     header, rows = overview(comparison)
     say(args, table(rows, header))
     say(args, f"\n{verdict(comparison.pairs)}")
