@@ -100,10 +100,16 @@ void pointwise(const char* name, const sbn::PointwiseKernel& kernel) {
         kernel.maximum(x.data(), n, y.data());
         check("wrong maximum", [&](std::size_t i) { return std::max(other[i], x[i]); });
         for (const int by : {0, 1}) {
-            std::vector<std::int32_t> z = counts;
-            kernel.subtract_from(base.data(), by, n, z.data());
-            for (std::size_t i = 0; i < n; ++i)
-                require(z[i] == base[i] - counts[i] * (1 << by), name, "wrong subtract_from", m, c, i);
+            const std::size_t stride = c + 2;
+            std::vector<std::int32_t> z(m * stride, kGuard);
+            for (std::size_t i = 0; i < n; ++i) z[i / c * stride + i % c] = counts[i];
+            kernel.subtract_from(base.data(), by, m, c, z.data(), stride);
+            for (std::size_t i = 0; i < m * stride; ++i) {
+                const std::size_t row = i / stride, channel = i % stride;
+                const bool outside = channel >= c;
+                require(z[i] == (outside ? kGuard : base[channel] - counts[row * c + channel] * (1 << by)), name,
+                        outside ? "wrote outside" : "wrong subtract_from", m, c, i);
+            }
         }
     }
     std::printf("%s: ok\n", name);

@@ -34,9 +34,8 @@ class BinaryConv final : public BlockOperation {
           groups_(to_size(build.node.attributes[10])),
           alphabet_(build.in().alphabet),
           pad_value_(build.node.attributes[11]),
+          stretches_(window_),
           taps_(window_, channels_, groups_),
-          row_parts_(axis_parts(window_.h)),
-          column_parts_(axis_parts(window_.w)),
           group_channels_(channels_ / groups_),
           group_filters_(filters_ / groups_),
           bits_(to_size(window_.taps()) * group_channels_),
@@ -51,7 +50,7 @@ class BinaryConv final : public BlockOperation {
                   w.in == w.out && h.pad == 0 && w.pad == 0;
         row_block_ = std::clamp<std::size_t>(kRowBlockBytes / (row_words_ * 8) / 16 * 16, 16, kMaxRowBlock);
         build.budget.take(groups_ * panels_, panel_bytes_, build.node);
-        build.budget.take(row_parts_.size() * column_parts_.size(), filters_ * sizeof(std::int32_t), build.node);
+        build.budget.take(border_parts(), filters_ * sizeof(std::int32_t), build.node);
         pack_weights(*build.node.blobs[0]);
     }
 
@@ -77,9 +76,11 @@ class BinaryConv final : public BlockOperation {
     }
 
   private:
+    std::size_t border_parts() const { return stretches_.row_parts().size() * stretches_.column_parts().size(); }
+
     void pack_weights(const Blob& weight) {
         weights_.assign(groups_ * panels_ * panel_bytes_, std::byte{0});
-        base_.resize(row_parts_.size() * column_parts_.size() * filters_);
+        base_.resize(border_parts() * filters_);
         for (std::size_t o = 0; o < filters_; ++o) {
             const std::vector<std::uint64_t> row = weight.row_words(o);
             const std::size_t group = o / group_filters_, channel = o % group_filters_;
@@ -100,8 +101,8 @@ class BinaryConv final : public BlockOperation {
                                                    ones(filter, (y * kw + x) * group_channels_);
         const auto total = counts.back(), k = static_cast<std::int32_t>(bits_);
         std::int32_t* base = base_.data() + o;
-        for (const AxisPart& row : row_parts_)
-            for (const AxisPart& column : column_parts_) {
+        for (const AxisPart& row : stretches_.row_parts())
+            for (const AxisPart& column : stretches_.column_parts()) {
                 const std::size_t y0 = to_size(row.inside.begin), y1 = to_size(row.inside.end);
                 const std::size_t x0 = to_size(column.inside.begin), x1 = to_size(column.inside.end);
                 const std::int32_t inside = counts[y1 * stride + x1] - counts[y0 * stride + x1] -
@@ -142,7 +143,11 @@ class BinaryConv final : public BlockOperation {
             const std::uint64_t* taps = image + pixel * words_for(channels_);
             if (!direct_) {
                 auto* scratch = call.scratch_of<std::uint64_t>(part);
-                taps_.gather(image, pixel, rows, group * group_channels_, scratch);
+                std::uint64_t* row = scratch;
+                stretches_.over(pixel, rows, [&](const Stretch& at) {
+                    taps_.gather(image, at, group * group_channels_, row);
+                    row += at.pixels * row_words_;
+                });
                 taps = scratch;
             }
             const std::size_t from = std::max(first, group * panels_) - group * panels_;
@@ -160,34 +165,20 @@ class BinaryConv final : public BlockOperation {
     // Popcounts to products, in place: channels [channel, channel + n) of consecutive output pixels.
     void finish(std::int32_t* block, std::size_t pixel, std::size_t rows, std::size_t channel, std::size_t n) const {
         const int shift = alphabet_ == Alphabet::Pm1 ? 1 : 0;
-        PixelCursor at(window_, static_cast<std::int64_t>(pixel));
-        std::size_t row_part = part_of(row_parts_, at.y), column_part = part_of(column_parts_, at.x);
-        for (std::size_t r = 0; r < rows; ++r) {
-            const std::int32_t* base =
-                base_.data() + (row_part * column_parts_.size() + column_part) * filters_ + channel;
-            pointwise_.subtract_from(base, shift, n, block + r * filters_ + channel);
-            at.next();
-            if (at.x == 0) {
-                row_part = part_of(row_parts_, at.y);
-                column_part = 0;
-            } else if (column_part + 1 < column_parts_.size() && column_parts_[column_part + 1].first == at.x) {
-                ++column_part;
-            }
-        }
-    }
-
-    static std::size_t part_of(const std::vector<AxisPart>& parts, std::int64_t position) {
-        const auto after = std::upper_bound(parts.begin(), parts.end(), position,
-                                            [](std::int64_t p, const AxisPart& part) { return p < part.first; });
-        return to_size(after - parts.begin()) - 1;
+        std::int32_t* row = block + channel;
+        stretches_.over(pixel, rows, [&](const Stretch& at) {
+            const std::size_t part = at.row_part * stretches_.column_parts().size() + at.column_part;
+            pointwise_.subtract_from(base_.data() + part * filters_ + channel, shift, at.pixels, n, row, filters_);
+            row += at.pixels * filters_;
+        });
     }
 
     Window window_;
     std::size_t channels_, filters_, groups_;
     Alphabet alphabet_;
     std::int32_t pad_value_;
+    Stretches stretches_;
     BitTaps taps_;
-    std::vector<AxisPart> row_parts_, column_parts_;
     std::size_t group_channels_, group_filters_, bits_, row_words_, k_words_;
     const BgemmKernel& kernel_;
     const PointwiseKernel& pointwise_;

@@ -63,10 +63,9 @@ inline void expand(const std::uint32_t* row0, const std::uint32_t* row1, std::si
                     _mm_loadu_si128(reinterpret_cast<const __m128i*>(row1 + k)), 16, offsets);
     const std::size_t left = k_words - k;
     if (left > 0) {
-        alignas(16) std::uint32_t tails[2][4] = {};
-        for (std::size_t i = 0; i < left; ++i) tails[0][i] = row0[k + i], tails[1][i] = row1[k + i];
-        expand_unit(_mm_load_si128(reinterpret_cast<const __m128i*>(tails[0])),
-                    _mm_load_si128(reinterpret_cast<const __m128i*>(tails[1])), 4 * left, offsets);
+        const __m128i mask = _mm_cmpgt_epi32(_mm_set1_epi32(static_cast<int>(left)), _mm_setr_epi32(0, 1, 2, 3));
+        expand_unit(_mm_maskload_epi32(reinterpret_cast<const int*>(row0 + k), mask),
+                    _mm_maskload_epi32(reinterpret_cast<const int*>(row1 + k), mask), 4 * left, offsets);
     }
     offsets += 8 * left;
     for (std::size_t i = 0; i < 2; ++i) offsets[i] = 0;  // the steps that complete a triple

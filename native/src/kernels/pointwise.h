@@ -29,8 +29,9 @@ struct PointwiseKernel {
     void (*clamp)(const float* x, std::size_t n, float low, float high, float* y);
     // y = max(y, x)
     void (*maximum)(const float* x, std::size_t n, float* y);
-    // y = base - (y << shift)
-    void (*subtract_from)(const std::int32_t* base, int shift, std::size_t n, std::int32_t* y);
+    // y = base - (y << shift) in [m] rows of c elements, y_stride apart
+    void (*subtract_from)(const std::int32_t* base, int shift, std::size_t m, std::size_t c, std::int32_t* y,
+                          std::size_t y_stride);
 };
 
 extern const PointwiseKernel kPointwisePortable;

@@ -106,10 +106,13 @@ void maximum(const float* x, std::size_t n, float* y) {
     for (; i < n; ++i) y[i] = y[i] < x[i] ? x[i] : y[i];
 }
 
-void subtract_from(const std::int32_t* base, int shift, std::size_t n, std::int32_t* y) {
-    std::size_t i = 0;
-    for (; i + kWidth <= n; i += kWidth) store(y + i, load(base + i) - (load(y + i) << shift));
-    for (; i < n; ++i) y[i] = base[i] - (y[i] << shift);
+void subtract_from(const std::int32_t* base, int shift, std::size_t m, std::size_t c, std::int32_t* y,
+                   std::size_t y_stride) {
+    for (; m > 0; --m, y += y_stride) {
+        std::size_t i = 0;
+        for (; i + kWidth <= c; i += kWidth) store(y + i, load(base + i) - (load(y + i) << shift));
+        for (; i < c; ++i) y[i] = base[i] - (y[i] << shift);
+    }
 }
 
 constexpr PointwiseKernel kKernel = {affine_f32,      affine_i32, prelu,   of_two<Sum>,
