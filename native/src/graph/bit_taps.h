@@ -23,6 +23,8 @@ class BitTaps final {
         const std::uint64_t* image = batch + to_size(at.image * window_.h.in * window_.w.in) * pixel_words_;
         if (groups_ == 1 && channels_ % kWordBits == 0)
             copy_words(image, at, out);
+        else if (pixel_words_ == 1 && groups_ == 1)
+            place_words(image, at, out);
         else
             append_bits(image, at, channel, out);
     }
@@ -73,9 +75,24 @@ class BitTaps final {
         }
     }
 
+    // A pixel is a word, whose place in a row of taps is in one word or in two neighbours.
+    void place_words(const std::uint64_t* image, const Stretch& at, std::uint64_t* out) const {
+        const std::size_t stride = to_size(window_.w.stride);
+        std::memset(out, 0, at.pixels * row_words_ * sizeof *out);
+        for (std::int64_t y = at.rows.begin; y < at.rows.end; ++y)
+            for (std::int64_t x = at.columns.begin; x < at.columns.end; ++x) {
+                const std::uint64_t* from = image + place(at, y, x);
+                const std::size_t bit = to_size(y * window_.w.kernel + x) * channels_, shift = bit % kWordBits;
+                std::uint64_t* to = out + bit / kWordBits;
+                for (std::size_t i = 0; i < at.pixels; ++i) to[i * row_words_] |= from[i * stride] << shift;
+                if (shift + channels_ <= kWordBits) continue;
+                for (std::size_t i = 0; i < at.pixels; ++i)
+                    to[i * row_words_ + 1] |= from[i * stride] >> (kWordBits - shift);
+            }
+    }
+
     void append_bits(const std::uint64_t* image, const Stretch& at, std::size_t channel, std::uint64_t* out) const {
         const Axis &h = window_.h, &w = window_.w;
-        const bool one_word = groups_ == 1 && channels_ <= kWordBits;
         const std::size_t step = to_size(w.dilation) * pixel_words_;
         const Taps rows = at.columns.size() > 0 ? at.rows : Taps{0, 0};  // else place() would lie before the image
         for (std::size_t i = 0; i < at.pixels; ++i, out += row_words_) {
@@ -88,12 +105,8 @@ class BitTaps final {
                 }
                 writer.append_zeros(to_size(at.columns.begin) * group_channels_);
                 const std::uint64_t* source = first + place(at, y, at.columns.begin);
-                for (std::int64_t x = at.columns.begin; x < at.columns.end; ++x, source += step) {
-                    if (one_word)
-                        writer.append(*source, group_channels_);
-                    else
-                        writer.append_row(source, channel, group_channels_);
-                }
+                for (std::int64_t x = at.columns.begin; x < at.columns.end; ++x, source += step)
+                    writer.append_row(source, channel, group_channels_);
                 writer.append_zeros(to_size(w.kernel - at.columns.end) * group_channels_);
             }
             writer.finish();
