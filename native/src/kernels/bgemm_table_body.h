@@ -9,6 +9,7 @@
 // The file that includes it brings vectors of kLanes octets (octets_avx2.h, octets_avx512.h) and defines for their sums
 //     add_widened(octets, row)        adds kLanes octets to kLanes sums of 16 bits, in an order of its own
 //     widen(row, out, used)           the first `used` (1 ..) of them to memory, in order
+//     above(row, cuts)                kLanes Bits, those of the sums that exceed their cuts
 #include <cstddef>
 #include <cstdint>
 
@@ -101,10 +102,9 @@ inline void tile(const std::uint16_t* offsets, const std::byte* w, std::size_t s
     }
 }
 
-template <std::size_t kPanels>
+template <std::size_t kPanels, class Write>
 inline void panel_column(const std::uint16_t (*offsets)[8 * kMaxWords + 16], std::size_t rows, const std::byte* w,
-                         std::size_t stride, std::size_t steps, std::size_t used, std::int32_t* out,
-                         std::size_t out_stride) {
+                         std::size_t stride, std::size_t steps, const Write& write) {
     Sums sums[kBlockPairs][kPanels] = {};
     const std::size_t pairs = (rows + 1) / 2;
     for (std::size_t begin = 0; begin < steps; begin += 3 * kTriples) {
@@ -113,12 +113,13 @@ inline void panel_column(const std::uint16_t (*offsets)[8 * kMaxWords + 16], std
             tile<kPanels>(offsets[pair], w, stride, begin, end, sums[pair]);
     }
     for (std::size_t row = 0; row < rows; ++row)
-        for (std::size_t p = 0; p < kPanels; ++p)
-            widen(sums[row / 2][p].rows[row % 2], out + row * out_stride + p * kLanes, used - p * kLanes);
+        for (std::size_t p = 0; p < kPanels; ++p) write(row, p * kLanes, sums[row / 2][p].rows[row % 2]);
 }
 
-void run(const std::uint32_t* a, std::size_t a_stride, std::size_t m, const std::byte* w, std::size_t n,
-         std::size_t k_words, std::int32_t* counts, std::size_t counts_stride) {
+// write(row, channel, sums) for every row and panel, whose first channel it is.
+template <class Write>
+inline void count(const std::uint32_t* a, std::size_t a_stride, std::size_t m, const std::byte* w, std::size_t n,
+                  std::size_t k_words, const Write& write) {
     alignas(64) std::uint16_t offsets[kBlockPairs][8 * kMaxWords + 16];
     const std::size_t steps = steps_for(k_words), stride = panel_bytes(k_words);
     for (std::size_t begin = 0; begin < m; begin += 2 * kBlockPairs) {
@@ -127,15 +128,33 @@ void run(const std::uint32_t* a, std::size_t a_stride, std::size_t m, const std:
             const std::uint32_t* first = a + (begin + row) * a_stride;
             expand(first, row + 1 < rows ? first + a_stride : first, k_words, offsets[row / 2]);
         }
-        std::int32_t* out = counts + begin * counts_stride;
         std::size_t column = 0;
+        const auto write_here = [&](std::size_t row, std::size_t channel, const Octets(&sums)[2]) {
+            write(begin + row, column + channel, sums);
+        };
         for (; column + kLanes < n; column += 2 * kLanes)
-            panel_column<2>(offsets, rows, w + column / kLanes * stride, stride, steps, n - column, out + column,
-                            counts_stride);
-        if (column < n)
-            panel_column<1>(offsets, rows, w + column / kLanes * stride, stride, steps, n - column, out + column,
-                            counts_stride);
+            panel_column<2>(offsets, rows, w + column / kLanes * stride, stride, steps, write_here);
+        if (column < n) panel_column<1>(offsets, rows, w + column / kLanes * stride, stride, steps, write_here);
     }
+}
+
+void run(const std::uint32_t* a, std::size_t a_stride, std::size_t m, const std::byte* w, std::size_t n,
+         std::size_t k_words, std::int32_t* counts, std::size_t counts_stride) {
+    count(a, a_stride, m, w, n, k_words, [=](std::size_t row, std::size_t channel, const Octets(&sums)[2]) {
+        widen(sums, counts + row * counts_stride + channel, n - channel);
+    });
+}
+
+void compare(const std::uint32_t* a, std::size_t a_stride, std::size_t m, const std::byte* w, std::size_t n,
+             std::size_t k_words, const std::int16_t* const* cuts, const std::uint64_t* rising, std::uint64_t* bits) {
+    const std::size_t panels = (n + kLanes - 1) / kLanes, row_panels = (n + 63) / 64 * (64 / kLanes);
+    auto* out = reinterpret_cast<Bits*>(bits);
+    count(a, a_stride, m, w, n, k_words, [=](std::size_t row, std::size_t channel, const Octets(&sums)[2]) {
+        const std::size_t panel = channel / kLanes;
+        out[row * row_panels + panel] = above(sums, cuts[row] + channel) ^ reinterpret_cast<const Bits*>(rising)[panel];
+    });
+    if (panels < row_panels)
+        for (std::size_t row = 0; row < m; ++row) out[row * row_panels + panels] = 0;
 }
 
 }  // namespace
