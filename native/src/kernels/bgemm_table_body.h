@@ -77,13 +77,12 @@ struct Sums {
     Octets rows[2][2];
 };
 
-// Adds the counts of steps [begin, end), at most 3 * kTriples of them.
-template <std::size_t kPanels>
+// Adds the counts of steps [begin, end), at most 3 * kTriples of them, to those before, if it is not the first.
+template <std::size_t kPanels, bool kFirst>
 inline void tile(const std::uint16_t* offsets, const std::byte* w, std::size_t stride, std::size_t begin,
                  std::size_t end, Sums (&sums)[kPanels]) {
     const auto* tables = reinterpret_cast<const std::uint8_t*>(kTables.octets);
-    Octets total[kPanels], second[kPanels];
-    for (std::size_t p = 0; p < kPanels; ++p) total[p] = second[p] = zero();
+    OctetSums total[kPanels] = {}, second[kPanels] = {};
 #pragma GCC unroll 3
     for (std::size_t k = begin; k < end; k += 3) {
         const Octets t0 = table_at(tables + offsets[k]), t1 = table_at(tables + offsets[k + 1]),
@@ -92,25 +91,29 @@ inline void tile(const std::uint16_t* offsets, const std::byte* w, std::size_t s
             const std::byte* indices = w + p * stride + k * kLanes;
             const Octets s = add(add(look_up(t0, load(indices)), look_up(t1, load(indices + kLanes))),
                                  look_up(t2, load(indices + 2 * kLanes)));
-            total[p] = add(total[p], s);
-            second[p] = add(second[p], upper_halves(s));
+            add_to(total[p], s);
+            add_to(second[p], upper_halves(s));
         }
     }
     for (std::size_t p = 0; p < kPanels; ++p) {
-        add_widened(subtract(total[p], times_16(second[p])), sums[p].rows[0]);
-        add_widened(second[p], sums[p].rows[1]);
+        if constexpr (kFirst) sums[p] = {{{zero(), zero()}, {zero(), zero()}}};
+        const Octets of_second = octets(second[p]);
+        add_widened(subtract(octets(total[p]), times_16(of_second)), sums[p].rows[0]);
+        add_widened(of_second, sums[p].rows[1]);
     }
 }
 
 template <std::size_t kPanels, class Write>
 inline void panel_column(const std::uint16_t (*offsets)[8 * kMaxWords + 16], std::size_t rows, const std::byte* w,
-                         std::size_t stride, std::size_t steps, const Write& write) {
-    Sums sums[kBlockPairs][kPanels] = {};
-    const std::size_t pairs = (rows + 1) / 2;
-    for (std::size_t begin = 0; begin < steps; begin += 3 * kTriples) {
+                         std::size_t stride, std::size_t steps, Write write) {
+    Sums sums[kBlockPairs][kPanels];
+    const std::size_t pairs = (rows + 1) / 2, first = steps < 3 * kTriples ? steps : 3 * kTriples;
+    for (std::size_t pair = 0; pair < pairs; ++pair)
+        tile<kPanels, true>(offsets[pair], w, stride, 0, first, sums[pair]);
+    for (std::size_t begin = first; begin < steps; begin += 3 * kTriples) {
         const std::size_t end = begin + 3 * kTriples < steps ? begin + 3 * kTriples : steps;
         for (std::size_t pair = 0; pair < pairs; ++pair)
-            tile<kPanels>(offsets[pair], w, stride, begin, end, sums[pair]);
+            tile<kPanels, false>(offsets[pair], w, stride, begin, end, sums[pair]);
     }
     for (std::size_t row = 0; row < rows; ++row)
         for (std::size_t p = 0; p < kPanels; ++p) write(row, p * kLanes, sums[row / 2][p].rows[row % 2]);
@@ -119,7 +122,7 @@ inline void panel_column(const std::uint16_t (*offsets)[8 * kMaxWords + 16], std
 // write(row, channel, sums) for every row and panel, whose first channel it is.
 template <class Write>
 inline void count(const std::uint32_t* a, std::size_t a_stride, std::size_t m, const std::byte* w, std::size_t n,
-                  std::size_t k_words, const Write& write) {
+                  std::size_t k_words, Write write) {
     alignas(64) std::uint16_t offsets[kBlockPairs][8 * kMaxWords + 16];
     const std::size_t steps = steps_for(k_words), stride = panel_bytes(k_words);
     for (std::size_t begin = 0; begin < m; begin += 2 * kBlockPairs) {
