@@ -37,9 +37,9 @@ using Bits = std::uint64_t;
 inline Bits above(const Octets (&row)[2], const std::int16_t* cuts) {
     const __m512i first = _mm512_setr_epi64(0, 1, 8, 9, 2, 3, 10, 11),
                   second = _mm512_setr_epi64(4, 5, 12, 13, 6, 7, 14, 15);
-    const Bits low = _mm512_cmpgt_epi16_mask(_mm512_permutex2var_epi64(row[0], first, row[1]), load(cuts)),
-               high = _mm512_cmpgt_epi16_mask(_mm512_permutex2var_epi64(row[0], second, row[1]), load(cuts + 32));
-    return low | high << 32;
+    const Bits low = _mm512_cmple_epi16_mask(_mm512_permutex2var_epi64(row[0], first, row[1]), load(cuts)),
+               high = _mm512_cmple_epi16_mask(_mm512_permutex2var_epi64(row[0], second, row[1]), load(cuts + 32));
+    return ~(low | high << 32);
 }
 
 }  // namespace
