@@ -1,6 +1,7 @@
 // Every kernel against a count bit by bit, over sizes around its tile and word, with guarded buffers.
 // Prints what it ran; exits with 1 at the first difference. Kernels that this CPU cannot run are named, not run.
 #include <algorithm>
+#include <bit>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
@@ -100,10 +101,23 @@ void pointwise(const char* name, const sbn::PointwiseKernel& kernel) {
         kernel.maximum(x.data(), n, y.data());
         check("wrong maximum", [&](std::size_t i) { return std::max(other[i], x[i]); });
         for (const int by : {0, 1}) {
-            std::vector<std::int32_t> z = counts;
-            kernel.subtract_from(base.data(), by, n, z.data());
-            for (std::size_t i = 0; i < n; ++i)
-                require(z[i] == base[i] - counts[i] * (1 << by), name, "wrong subtract_from", m, c, i);
+            const std::size_t stride = c + 2;
+            std::vector<std::int32_t> z(m * stride, kGuard);
+            for (std::size_t i = 0; i < n; ++i) z[i / c * stride + i % c] = counts[i];
+            std::vector<std::int32_t> affines = z;
+            kernel.subtract_from(base.data(), by, m, c, z.data(), stride);
+            kernel.affine_of_counts(base.data(), by, scale.data(), shift.data(), m, c, affines.data(), stride);
+            for (std::size_t i = 0; i < m * stride; ++i) {
+                const std::size_t row = i / stride, channel = i % stride;
+                if (channel >= c) {
+                    require(z[i] == kGuard && affines[i] == kGuard, name, "wrote outside", m, c, i);
+                    continue;
+                }
+                const std::int32_t product = base[channel] - counts[row * c + channel] * (1 << by);
+                require(z[i] == product, name, "wrong subtract_from", m, c, i);
+                require(same(std::bit_cast<float>(affines[i]), affine(channel, static_cast<float>(product))), name,
+                        "wrong affine_of_counts", m, c, i);
+            }
         }
     }
     std::printf("%s: ok\n", name);

@@ -48,6 +48,41 @@ void bgemm_case(const char* name, const sbn::BgemmKernel& kernel, std::size_t m,
     }
 }
 
+// Cuts at, beside and far from the counts.
+void compare_case(const char* name, const sbn::BgemmKernel& kernel, std::size_t m, std::size_t n, std::size_t k) {
+    const std::size_t panels = (n + kernel.lanes - 1) / kernel.lanes, words = (n + 63) / 64;
+    std::vector<std::uint32_t> a(m * k), filters(n * k);
+    std::vector<std::byte> store;
+    for (auto& word : a) word = static_cast<std::uint32_t>(g_random());
+    for (auto& word : filters) word = static_cast<std::uint32_t>(g_random());
+    const std::size_t panel = kernel.panel_bytes(k);
+    std::byte* w = aligned(store, panels * panel);
+    for (std::size_t c = 0; c < n; ++c)
+        kernel.pack(filters.data() + c * k, k, c % kernel.lanes, w + c / kernel.lanes * panel);
+    std::vector<std::int32_t> counts(m * n);
+    kernel.run(a.data(), k, m, w, n, k, counts.data(), n);
+    std::vector<std::uint64_t> rising(words), bits(m * words + 1, 0x5555555555555555u);
+    for (std::size_t c = 0; c < n; ++c) rising[c / 64] |= std::uint64_t{g_random() & 1} << c % 64;
+    std::vector<std::vector<std::int16_t>> cuts(m, std::vector<std::int16_t>(panels * kernel.lanes, 32767));
+    std::vector<const std::int16_t*> rows;
+    for (std::size_t row = 0; row < m; ++row) {
+        for (std::size_t c = 0; c < n; ++c) {
+            const auto near = static_cast<std::int32_t>(g_random() % 3) + counts[row * n + c] - 1;
+            const std::int32_t choices[] = {near, near, near, -1, 0, 32767};
+            cuts[row][c] = static_cast<std::int16_t>(choices[g_random() % 6]);
+        }
+        rows.push_back(cuts[row].data());
+    }
+    kernel.compare(a.data(), k, m, w, n, k, rows.data(), rising.data(), bits.data());
+    for (std::size_t row = 0; row < m; ++row)
+        for (std::size_t c = 0; c < 64 * words; ++c) {
+            const bool bit = bits[row * words + c / 64] >> c % 64 & 1;
+            const bool expected = c < n && (counts[row * n + c] > cuts[row][c]) != (rising[c / 64] >> c % 64 & 1);
+            require(bit == expected, name, "wrong bit", m, n, k);
+        }
+    require(bits.back() == 0x5555555555555555u, name, "wrote outside", m, n, k);
+}
+
 void bgemm(const char* name, const sbn::BgemmKernel& kernel) {
     int cases = 0;
     for (const std::size_t m : {1u, 2u, 3u, 4u, 5u, 9u})
@@ -56,6 +91,10 @@ void bgemm(const char* name, const sbn::BgemmKernel& kernel) {
                 bgemm_case(name, kernel, m, n, k, false), ++cases;
     for (const std::size_t m : {16u, 17u, 35u}) bgemm_case(name, kernel, m, 65, 18, false), ++cases;
     bgemm_case(name, kernel, 5, 65, kernel.max_words < 400 ? kernel.max_words : 400, true);
+    if (kernel.compare != nullptr)
+        for (const std::size_t m : {1u, 2u, 5u, 16u, 35u})
+            for (const std::size_t n : {1u, 31u, 32u, 33u, 63u, 64u, 65u, 96u, 97u, 128u, 130u})
+                for (const std::size_t k : {1u, 18u, 36u, 63u}) compare_case(name, kernel, m, n, k), ++cases;
     std::printf("%s: %d cases\n", name, cases + 1);
 }
 

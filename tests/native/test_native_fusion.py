@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from native_graphs import TIERS, binarize, programs
+from native_graphs import TIERS, as_floats, binarize, programs, random_images, slow_convolution
 
 from signbit.alphabet import Alphabet
 from signbit.format import Bits, Graph, GraphBuilder, write_bytes
@@ -123,6 +123,37 @@ def test_a_gate_made_from_what_the_block_reads_is_part_of_its_step() -> None:
     np.testing.assert_allclose(results[0], reference.run(graph, images), rtol=1e-5, atol=1e-5)
     for result in results:
         np.testing.assert_array_equal(result, results[0])
+
+
+@pytest.mark.parametrize("pad_value", [-1, 0, 1])
+@pytest.mark.parametrize(
+    ("channels", "filters"), [(5, 16), (16, 17), (63, 33), (64, 64), (65, 65), (128, 128), (30, 97)]
+)
+def test_a_threshold_on_products_sees_every_product(channels: int, filters: int, pad_value: int) -> None:
+    """At, beside and far from the products, inside and on the border, rising and falling."""
+    rng = np.random.default_rng([channels, pad_value + 1])
+    images = random_images(rng, 2, channels, HEIGHT, WIDTH)
+    ones = rng.integers(0, 2, (filters, 3, 3, channels))
+    weight, pads = (2 * ones - 1).transpose(0, 3, 1, 2), (1, 1, 1, 1)
+    for alphabet in Alphabet.PM1, Alphabet.ZERO_ONE:
+        if alphabet is Alphabet.ZERO_ONE and pad_value < 0:
+            continue
+        a = np.where(images >= 0, 1, -1) if alphabet is Alphabet.PM1 else np.where(images > 0, 1, 0)
+        sums = slow_convolution(a, weight, (1, 1), pads, (1, 1), 1, pad_value)
+        seen = sums[0].reshape(filters, -1)[np.arange(filters), rng.integers(0, HEIGHT * WIDTH, filters)]
+        cuts = (seen + rng.integers(-1, 2, filters)).astype(np.int32)
+        far = np.array([-(2**31), 2**31 - 1, 2**31 - 2, -(2**31) + 1, 100_000, -100_000], np.int32)
+        cuts[: len(far)] = far[: len(cuts)]
+        rising = rng.integers(0, 2, filters)
+        builder = GraphBuilder()
+        bits = binarize(builder, builder.input((HEIGHT, WIDTH, channels)), alphabet)
+        attributes = {**PADS, "pad_value": pad_value}
+        y = builder.node("binary_conv2d", bits, attributes=attributes, blobs={"weight": Bits.pack(ones)})
+        y = builder.node("threshold", y, blobs={"thresholds": cuts, "rising": Bits.pack(rising)}, alphabet=Alphabet.PM1)
+        t, up = cuts[:, None, None], rising[:, None, None] == 1
+        expected = np.where(np.where(up, sums >= t, sums <= t), 1, -1)
+        for program in programs(builder.graph(as_floats(builder, y))):
+            np.testing.assert_array_equal(program.run(images), expected, err_msg=f"{program.isa}, {alphabet}")
 
 
 def test_what_only_the_next_node_reads_takes_no_memory() -> None:

@@ -1,21 +1,11 @@
-// binary_conv2d: rows of taps (im2col) times filters, by the bgemm family.
-//
-// What the zeros in place of the taps outside the image should have counted depends on which taps are outside and on
-// the filter, not on the image, so it is a table:
-//
-//     d = base[row part][column part][o] - s * popcount(a xor w),      s = 2 for {-1,+1}, 1 for {0,1}
-//
-// With K bits a row, per filter: T = popcount(w), P = popcount of w over the taps outside, Z = bits of the taps outside
-//     {-1,+1}, pad  0:  base = K - Z + 2 P            (outside taps count nothing)
-//     {-1,+1}, pad -1:  base = K                      (a zero bit is -1 already)
-//     {-1,+1}, pad +1:  base = K - 2 Z + 4 P          (take back -w, add +w)
-//     {0,1},   pad  0:  base = T                      (a zero bit is 0 already)
-//     {0,1},   pad +1:  base = T - Z + 2 P            (add w over the taps outside)
-// All of them are below 2^27 in magnitude because K <= 2^24.
-#include <bit>
+// binary_conv2d: rows of taps (im2col) times filters, by the bgemm family, and in the same go an affine or a threshold
+// behind it: the one is computed where the products would be, the other compares the counts themselves.
+#include <array>
+#include <limits>
 
 #include "base/parallel.h"
 #include "graph/bit_taps.h"
+#include "graph/count_base.h"
 #include "graph/operation.h"
 #include "graph/window.h"
 
@@ -32,16 +22,12 @@ class BinaryConv final : public BlockOperation {
           channels_(build.in().c),
           filters_(build.out().c),
           groups_(to_size(build.node.attributes[10])),
-          alphabet_(build.in().alphabet),
-          pad_value_(build.node.attributes[11]),
+          stretches_(window_),
           taps_(window_, channels_, groups_),
-          row_parts_(axis_parts(window_.h)),
-          column_parts_(axis_parts(window_.w)),
-          group_channels_(channels_ / groups_),
+          base_(window_, stretches_, build.in().alphabet, build.node.attributes[11], channels_ / groups_, filters_),
           group_filters_(filters_ / groups_),
-          bits_(to_size(window_.taps()) * group_channels_),
-          row_words_(words_for(bits_)),
-          k_words_(ceil_div(bits_, 32)),
+          row_words_(words_for(to_size(window_.taps()) * (channels_ / groups_))),
+          k_words_(ceil_div(to_size(window_.taps()) * (channels_ / groups_), 32)),
           kernel_(bgemm_for(build.tier, build.out().pixels(), group_filters_, k_words_)),
           pointwise_(build.tier.pointwise),
           panel_bytes_(kernel_.panel_bytes(k_words_)) {
@@ -51,7 +37,7 @@ class BinaryConv final : public BlockOperation {
                   w.in == w.out && h.pad == 0 && w.pad == 0;
         row_block_ = std::clamp<std::size_t>(kRowBlockBytes / (row_words_ * 8) / 16 * 16, 16, kMaxRowBlock);
         build.budget.take(groups_ * panels_, panel_bytes_, build.node);
-        build.budget.take(row_parts_.size() * column_parts_.size(), filters_ * sizeof(std::int32_t), build.node);
+        build.budget.take(base_.parts(), filters_ * sizeof(std::int32_t), build.node);
         pack_weights(*build.node.blobs[0]);
     }
 
@@ -73,58 +59,49 @@ class BinaryConv final : public BlockOperation {
 
     std::size_t block_pixels() const override { return row_block_; }
     void block(const Call& call, int part, std::size_t begin, std::size_t end, void* out) const override {
-        panels(call, part, begin, end - begin, 0, groups_ * panels_, static_cast<std::int32_t*>(out));
+        if (cuts_.empty())
+            panels(call, part, begin, end - begin, 0, groups_ * panels_, static_cast<std::int32_t*>(out));
+        else
+            compare(call, part, begin, end - begin, static_cast<std::uint64_t*>(out));
+    }
+
+    bool absorb(const Build& next) override {
+        if (next.node.op == Op::Affine) {
+            next.budget.take(2 * filters_, sizeof(float), next.node);
+            scale_ = next.node.blobs[0]->copy<float>();
+            shift_ = next.node.blobs[1]->copy<float>();
+            return true;
+        }
+        if (next.node.op != Op::Threshold || kernel_.compare == nullptr || groups_ > 1) return false;
+        cut_lanes_ = panels_ * kernel_.lanes;
+        next.budget.take(base_.parts() * cut_lanes_, sizeof(std::int16_t), next.node);
+        cut(next.node.blobs[0]->copy<std::int32_t>(), *next.node.blobs[1]);
+        return true;
     }
 
   private:
     void pack_weights(const Blob& weight) {
         weights_.assign(groups_ * panels_ * panel_bytes_, std::byte{0});
-        base_.resize(row_parts_.size() * column_parts_.size() * filters_);
         for (std::size_t o = 0; o < filters_; ++o) {
             const std::vector<std::uint64_t> row = weight.row_words(o);
             const std::size_t group = o / group_filters_, channel = o % group_filters_;
             std::byte* panel = weights_.data() + (group * panels_ + channel / kernel_.lanes) * panel_bytes_;
             kernel_.pack(reinterpret_cast<const std::uint32_t*>(row.data()), k_words_, channel % kernel_.lanes, panel);
-            fill_base(row.data(), o);
+            base_.add(row.data(), o);
         }
     }
 
-    // base_ of one filter. counts[y][x] = ones of the filter over the taps above y and left of x.
-    void fill_base(const std::uint64_t* filter, std::size_t o) {
-        const std::size_t kh = to_size(window_.h.kernel), kw = to_size(window_.w.kernel), stride = kw + 1;
-        std::vector<std::int32_t> counts((kh + 1) * stride);
-        for (std::size_t y = 0; y < kh; ++y)
-            for (std::size_t x = 0; x < kw; ++x)
-                counts[(y + 1) * stride + x + 1] = counts[(y + 1) * stride + x] + counts[y * stride + x + 1] -
-                                                   counts[y * stride + x] +
-                                                   ones(filter, (y * kw + x) * group_channels_);
-        const auto total = counts.back(), k = static_cast<std::int32_t>(bits_);
-        std::int32_t* base = base_.data() + o;
-        for (const AxisPart& row : row_parts_)
-            for (const AxisPart& column : column_parts_) {
-                const std::size_t y0 = to_size(row.inside.begin), y1 = to_size(row.inside.end);
-                const std::size_t x0 = to_size(column.inside.begin), x1 = to_size(column.inside.end);
-                const std::int32_t inside = counts[y1 * stride + x1] - counts[y0 * stride + x1] -
-                                            counts[y1 * stride + x0] + counts[y0 * stride + x0];
-                const std::int32_t p = total - inside;
-                const std::int32_t z = k - static_cast<std::int32_t>((y1 - y0) * (x1 - x0) * group_channels_);
-                if (alphabet_ == Alphabet::ZeroOne)
-                    *base = pad_value_ == 0 ? total : total - z + 2 * p;
-                else
-                    *base = pad_value_ == 0 ? k - z + 2 * p : pad_value_ < 0 ? k : k - 2 * z + 4 * p;
-                base += filters_;
+    // With d = base - s * count: d >= t if count <= floor((base - t) / s); d <= t if count > ceil((base - t) / s) - 1.
+    void cut(const std::vector<std::int32_t>& thresholds, const Blob& rising) {
+        rising_ = rising.row_words(0);
+        cuts_.assign(base_.parts() * cut_lanes_, std::numeric_limits<std::int16_t>::max());
+        for (std::size_t part = 0; part < base_.parts(); ++part)
+            for (std::size_t o = 0; o < filters_; ++o) {
+                const std::int64_t most = std::int64_t{base_.of(part)[o]} - thresholds[o];
+                const std::int64_t at = rising.bit(0, o) ? most >> base_.shift() : -(-most >> base_.shift()) - 1;
+                cuts_[part * cut_lanes_ + o] = static_cast<std::int16_t>(
+                    std::clamp<std::int64_t>(at, -1, std::numeric_limits<std::int16_t>::max()));
             }
-    }
-
-    std::int32_t ones(const std::uint64_t* filter, std::size_t at) const {
-        std::int32_t count = 0;
-        for (std::size_t left = group_channels_; left > 0;) {
-            const std::size_t n = std::min(left, kWordBits);
-            count += std::popcount(read_bits(filter, at, n));
-            at += n;
-            left -= n;
-        }
-        return count;
     }
 
     // Output pixels [begin, end) of the batch, weight panels [first, last) counted over all groups.
@@ -137,64 +114,73 @@ class BinaryConv final : public BlockOperation {
 
     void panels(const Call& call, int part, std::size_t pixel, std::size_t rows, std::size_t first, std::size_t last,
                 std::int32_t* out) const {
-        const auto* image = call.in<std::uint64_t>();
         for (std::size_t group = first / panels_; group * panels_ < last; ++group) {
-            const std::uint64_t* taps = image + pixel * words_for(channels_);
-            if (!direct_) {
-                auto* scratch = call.scratch_of<std::uint64_t>(part);
-                taps_.gather(image, pixel, rows, group * group_channels_, scratch);
-                taps = scratch;
-            }
+            const std::uint32_t* taps = rows_of_taps(call, part, pixel, rows, group);
             const std::size_t from = std::max(first, group * panels_) - group * panels_;
             const std::size_t to = std::min(last, (group + 1) * panels_) - group * panels_;
             const std::size_t column = from * kernel_.lanes,
                               columns = std::min(to * kernel_.lanes, group_filters_) - column;
             const std::size_t at = group * group_filters_ + column;
-            kernel_.run(reinterpret_cast<const std::uint32_t*>(taps), 2 * row_words_, rows,
-                        weights_.data() + (group * panels_ + from) * panel_bytes_, columns, k_words_, out + at,
-                        filters_);
+            kernel_.run(taps, 2 * row_words_, rows, weights_.data() + (group * panels_ + from) * panel_bytes_, columns,
+                        k_words_, out + at, filters_);
             finish(out, pixel, rows, at, columns);
         }
     }
 
-    // Popcounts to products, in place: channels [channel, channel + n) of consecutive output pixels.
-    void finish(std::int32_t* block, std::size_t pixel, std::size_t rows, std::size_t channel, std::size_t n) const {
-        const int shift = alphabet_ == Alphabet::Pm1 ? 1 : 0;
-        PixelCursor at(window_, static_cast<std::int64_t>(pixel));
-        std::size_t row_part = part_of(row_parts_, at.y), column_part = part_of(column_parts_, at.x);
-        for (std::size_t r = 0; r < rows; ++r) {
-            const std::int32_t* base =
-                base_.data() + (row_part * column_parts_.size() + column_part) * filters_ + channel;
-            pointwise_.subtract_from(base, shift, n, block + r * filters_ + channel);
-            at.next();
-            if (at.x == 0) {
-                row_part = part_of(row_parts_, at.y);
-                column_part = 0;
-            } else if (column_part + 1 < column_parts_.size() && column_parts_[column_part + 1].first == at.x) {
-                ++column_part;
-            }
-        }
+    const std::uint32_t* rows_of_taps(const Call& call, int part, std::size_t pixel, std::size_t rows,
+                                      std::size_t group) const {
+        const auto* image = call.in<std::uint64_t>();
+        if (direct_) return reinterpret_cast<const std::uint32_t*>(image + pixel * words_for(channels_));
+        auto* scratch = call.scratch_of<std::uint64_t>(part);
+        std::uint64_t* row = scratch;
+        stretches_.over(pixel, rows, [&](const Stretch& at) {
+            taps_.gather(image, at, group * (channels_ / groups_), row);
+            row += at.pixels * row_words_;
+        });
+        return reinterpret_cast<const std::uint32_t*>(scratch);
     }
 
-    static std::size_t part_of(const std::vector<AxisPart>& parts, std::int64_t position) {
-        const auto after = std::upper_bound(parts.begin(), parts.end(), position,
-                                            [](std::int64_t p, const AxisPart& part) { return p < part.first; });
-        return to_size(after - parts.begin()) - 1;
+    // Popcounts to products, or to what the affine makes of them, in place: channels [channel, channel + n) of
+    // consecutive output pixels.
+    void finish(std::int32_t* block, std::size_t pixel, std::size_t rows, std::size_t channel, std::size_t n) const {
+        std::int32_t* row = block + channel;
+        stretches_.over(pixel, rows, [&](const Stretch& at) {
+            const std::int32_t* base = base_.of(base_.part(at)) + channel;
+            if (scale_.empty())
+                pointwise_.subtract_from(base, base_.shift(), at.pixels, n, row, filters_);
+            else
+                pointwise_.affine_of_counts(base, base_.shift(), scale_.data() + channel, shift_.data() + channel,
+                                            at.pixels, n, row, filters_);
+            row += at.pixels * filters_;
+        });
+    }
+
+    void compare(const Call& call, int part, std::size_t pixel, std::size_t rows, std::uint64_t* out) const {
+        std::array<const std::int16_t*, kMaxRowBlock> cuts;
+        std::size_t row = 0;
+        stretches_.over(pixel, rows, [&](const Stretch& at) {
+            std::fill_n(cuts.begin() + row, at.pixels, cuts_.data() + base_.part(at) * cut_lanes_);
+            row += at.pixels;
+        });
+        kernel_.compare(rows_of_taps(call, part, pixel, rows, 0), 2 * row_words_, rows, weights_.data(), filters_,
+                        k_words_, cuts.data(), rising_.data(), out);
     }
 
     Window window_;
     std::size_t channels_, filters_, groups_;
-    Alphabet alphabet_;
-    std::int32_t pad_value_;
+    Stretches stretches_;
     BitTaps taps_;
-    std::vector<AxisPart> row_parts_, column_parts_;
-    std::size_t group_channels_, group_filters_, bits_, row_words_, k_words_;
+    CountBase base_;
+    std::size_t group_filters_, row_words_, k_words_;
     const BgemmKernel& kernel_;
     const PointwiseKernel& pointwise_;
     std::size_t panel_bytes_, panels_ = 0, row_block_ = 0;
     bool direct_ = false;
     AlignedVector<std::byte> weights_;
-    std::vector<std::int32_t> base_;  // [row part][column part][filter]
+    std::vector<float> scale_, shift_;  // of the affine that it does, too
+    std::vector<std::int16_t> cuts_;    // of the threshold that it does, too: [part of the border][lane]
+    std::vector<std::uint64_t> rising_;
+    std::size_t cut_lanes_ = 0;
 };
 
 }  // namespace

@@ -1,4 +1,5 @@
-// A group of nodes as one operation: the first makes a block of pixels, the others change it while it is in cache.
+// A group of nodes as one operation: the first, or the first two at once, makes a block of pixels, the others change
+// it while it is in cache.
 #include <algorithm>
 
 #include "base/parallel.h"
@@ -44,15 +45,17 @@ class Fused final : public Operation {
         head_ = make_block_operation(build(0));
         pixels_ = build(0).out().pixels();
         head_inputs_ = build(0).node.input_count;
-        links_.resize(group.nodes.size());
+        const bool kept = group.outputs.front() == build(0).node.output;
+        const bool absorbed = !kept && build(1).node.input_count == 1 && head_->absorb(build(1));
         std::size_t widest = 0, inputs = head_inputs_, outputs = 0;
-        for (std::size_t i = 0; i < links_.size(); ++i) {
-            Link& link = links_[i];
+        for (std::size_t i = 0; i < group.nodes.size(); ++i) {
             const Build node = build(i);
-            if (i > 0) link.operation = make_pixel_operation(node);
+            steps_ += node.out().elements() + macs(graph, node.node) / kMacsPerStep;
+            if (i == 0 && absorbed) continue;
+            Link& link = links_.emplace_back();
+            if (i > (absorbed ? 1 : 0)) link.operation = make_pixel_operation(node);
             if (i > 0 && node.node.input_count == 2) link.other = inputs++;
             link.pixel_bytes = node.out().pixel_bytes();
-            steps_ += node.out().elements() + macs(graph, node.node) / kMacsPerStep;
             if (outputs < group.outputs.size() && group.outputs[outputs] == node.node.output)
                 link.output = outputs++;
             else

@@ -104,6 +104,9 @@ class BlockOperation : public Operation {
     // Pixels [begin, end) of the batch's output, at most block_pixels(), to `out`.
     virtual void block(const Call& call, int part, std::size_t begin, std::size_t end, void* out) const = 0;
     virtual std::size_t block_pixels() const { return 64; }
+    // Takes over the node that alone reads this one's output, and then block() makes that node's output instead. False
+    // where the two are better done one after the other.
+    virtual bool absorb(const Build&) { return false; }
     // Blocks of a multiple of so many waste nothing.
     virtual std::size_t block_step() const { return 16; }
 };

@@ -12,6 +12,10 @@
 //   counts   [m] rows of n int32, counts_stride elements apart; nothing outside is written.
 //   Bits past K are zero in both operands, so they count nothing.
 //   m, n >= 1. 1 <= k_words <= max_words <= 2^20: the int32 sums cannot overflow.
+//   compare  null, or the same counts compared instead of written, where they fit 16 bits (max_words <= 1023):
+//                bit[m][n] = (counts[m][n] > cuts[m][n]) xor rising[n]
+//            cuts [m] rows of n, filled up to whole panels with 32767; rising: bits past n are 0. bits [m] rows of
+//            ceil(n / 64) words, bits past n written as 0.
 //   min_rows and min_columns say from where a kernel is worth choosing; it is right for any m and n.
 //
 // Two ways to count. By word: one broadcast activation word meets `lanes` channels, each 32-bit lane is one channel
@@ -40,6 +44,9 @@ struct BgemmKernel {
     void (*pack)(const std::uint32_t* filter, std::size_t k_words, std::size_t lane, std::byte* panel);
     void (*run)(const std::uint32_t* a, std::size_t a_stride, std::size_t m, const std::byte* w, std::size_t n,
                 std::size_t k_words, std::int32_t* counts, std::size_t counts_stride);
+    void (*compare)(const std::uint32_t* a, std::size_t a_stride, std::size_t m, const std::byte* w, std::size_t n,
+                    std::size_t k_words, const std::int16_t* const* cuts, const std::uint64_t* rising,
+                    std::uint64_t* bits) = nullptr;
 };
 
 extern const BgemmKernel kBgemmPortable;

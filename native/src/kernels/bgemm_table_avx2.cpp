@@ -28,6 +28,20 @@ inline void widen(const Octets (&row)[2], std::int32_t* out, std::size_t used) {
     }
 }
 
+inline __m256i two_eights(const std::int16_t* first, const std::int16_t* second) {
+    return _mm256_inserti128_si256(_mm256_castsi128_si256(_mm_loadu_si128(reinterpret_cast<const __m128i*>(first))),
+                                   _mm_loadu_si128(reinterpret_cast<const __m128i*>(second)), 1);
+}
+
+using Bits = std::uint32_t;
+
+// Packing puts the channels back in order.
+inline Bits above(const Octets (&row)[2], const std::int16_t* cuts) {
+    const __m256i first = _mm256_cmpgt_epi16(row[0], two_eights(cuts, cuts + 16)),
+                  second = _mm256_cmpgt_epi16(row[1], two_eights(cuts + 8, cuts + 24));
+    return static_cast<Bits>(_mm256_movemask_epi8(_mm256_packs_epi16(first, second)));
+}
+
 }  // namespace
 }  // namespace sbn
 
@@ -36,6 +50,6 @@ inline void widen(const Octets (&row)[2], std::int32_t* out, std::size_t used) {
 namespace sbn {
 
 extern const BgemmKernel kBgemmTableAvx2;
-const BgemmKernel kBgemmTableAvx2 = {kLanes, 8, 17, kMaxWords, panel_bytes, pack, run};
+const BgemmKernel kBgemmTableAvx2 = {kLanes, 8, 17, kMaxWords, panel_bytes, pack, run, compare};
 
 }  // namespace sbn

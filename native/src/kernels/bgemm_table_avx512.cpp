@@ -31,6 +31,17 @@ inline void widen(const Octets (&row)[2], std::int32_t* out, std::size_t used) {
     widen_quarter<3>(row, out, used);
 }
 
+using Bits = std::uint64_t;
+
+// Eights of sums in order: the first of one vector, the first of the other, the second of the one, and so on.
+inline Bits above(const Octets (&row)[2], const std::int16_t* cuts) {
+    const __m512i first = _mm512_setr_epi64(0, 1, 8, 9, 2, 3, 10, 11),
+                  second = _mm512_setr_epi64(4, 5, 12, 13, 6, 7, 14, 15);
+    const Bits low = _mm512_cmple_epi16_mask(_mm512_permutex2var_epi64(row[0], first, row[1]), load(cuts)),
+               high = _mm512_cmple_epi16_mask(_mm512_permutex2var_epi64(row[0], second, row[1]), load(cuts + 32));
+    return ~(low | high << 32);
+}
+
 }  // namespace
 }  // namespace sbn
 
@@ -39,6 +50,6 @@ inline void widen(const Octets (&row)[2], std::int32_t* out, std::size_t used) {
 namespace sbn {
 
 extern const BgemmKernel kBgemmTableAvx512;
-const BgemmKernel kBgemmTableAvx512 = {kLanes, 8, 33, kMaxWords, panel_bytes, pack, run};
+const BgemmKernel kBgemmTableAvx512 = {kLanes, 8, 33, kMaxWords, panel_bytes, pack, run, compare};
 
 }  // namespace sbn

@@ -9,6 +9,7 @@
 // The file that includes it brings vectors of kLanes octets (octets_avx2.h, octets_avx512.h) and defines for their sums
 //     add_widened(octets, row)        adds kLanes octets to kLanes sums of 16 bits, in an order of its own
 //     widen(row, out, used)           the first `used` (1 ..) of them to memory, in order
+//     above(row, cuts)                kLanes Bits, those of the sums that exceed their cuts
 #include <cstddef>
 #include <cstdint>
 
@@ -63,10 +64,9 @@ inline void expand(const std::uint32_t* row0, const std::uint32_t* row1, std::si
                     _mm_loadu_si128(reinterpret_cast<const __m128i*>(row1 + k)), 16, offsets);
     const std::size_t left = k_words - k;
     if (left > 0) {
-        alignas(16) std::uint32_t tails[2][4] = {};
-        for (std::size_t i = 0; i < left; ++i) tails[0][i] = row0[k + i], tails[1][i] = row1[k + i];
-        expand_unit(_mm_load_si128(reinterpret_cast<const __m128i*>(tails[0])),
-                    _mm_load_si128(reinterpret_cast<const __m128i*>(tails[1])), 4 * left, offsets);
+        const __m128i mask = _mm_cmpgt_epi32(_mm_set1_epi32(static_cast<int>(left)), _mm_setr_epi32(0, 1, 2, 3));
+        expand_unit(_mm_maskload_epi32(reinterpret_cast<const int*>(row0 + k), mask),
+                    _mm_maskload_epi32(reinterpret_cast<const int*>(row1 + k), mask), 4 * left, offsets);
     }
     offsets += 8 * left;
     for (std::size_t i = 0; i < 2; ++i) offsets[i] = 0;  // the steps that complete a triple
@@ -77,13 +77,12 @@ struct Sums {
     Octets rows[2][2];
 };
 
-// Adds the counts of steps [begin, end), at most 3 * kTriples of them.
-template <std::size_t kPanels>
+// Adds the counts of steps [begin, end), at most 3 * kTriples of them, to those before, if it is not the first.
+template <std::size_t kPanels, bool kFirst>
 inline void tile(const std::uint16_t* offsets, const std::byte* w, std::size_t stride, std::size_t begin,
                  std::size_t end, Sums (&sums)[kPanels]) {
     const auto* tables = reinterpret_cast<const std::uint8_t*>(kTables.octets);
-    Octets total[kPanels], second[kPanels];
-    for (std::size_t p = 0; p < kPanels; ++p) total[p] = second[p] = zero();
+    OctetSums total[kPanels] = {}, second[kPanels] = {};
 #pragma GCC unroll 3
     for (std::size_t k = begin; k < end; k += 3) {
         const Octets t0 = table_at(tables + offsets[k]), t1 = table_at(tables + offsets[k + 1]),
@@ -92,34 +91,38 @@ inline void tile(const std::uint16_t* offsets, const std::byte* w, std::size_t s
             const std::byte* indices = w + p * stride + k * kLanes;
             const Octets s = add(add(look_up(t0, load(indices)), look_up(t1, load(indices + kLanes))),
                                  look_up(t2, load(indices + 2 * kLanes)));
-            total[p] = add(total[p], s);
-            second[p] = add(second[p], upper_halves(s));
+            add_to(total[p], s);
+            add_to(second[p], upper_halves(s));
         }
     }
     for (std::size_t p = 0; p < kPanels; ++p) {
-        add_widened(subtract(total[p], times_16(second[p])), sums[p].rows[0]);
-        add_widened(second[p], sums[p].rows[1]);
+        if constexpr (kFirst) sums[p] = {{{zero(), zero()}, {zero(), zero()}}};
+        const Octets of_second = octets(second[p]);
+        add_widened(subtract(octets(total[p]), times_16(of_second)), sums[p].rows[0]);
+        add_widened(of_second, sums[p].rows[1]);
     }
 }
 
-template <std::size_t kPanels>
+template <std::size_t kPanels, class Write>
 inline void panel_column(const std::uint16_t (*offsets)[8 * kMaxWords + 16], std::size_t rows, const std::byte* w,
-                         std::size_t stride, std::size_t steps, std::size_t used, std::int32_t* out,
-                         std::size_t out_stride) {
-    Sums sums[kBlockPairs][kPanels] = {};
-    const std::size_t pairs = (rows + 1) / 2;
-    for (std::size_t begin = 0; begin < steps; begin += 3 * kTriples) {
+                         std::size_t stride, std::size_t steps, Write write) {
+    Sums sums[kBlockPairs][kPanels];
+    const std::size_t pairs = (rows + 1) / 2, first = steps < 3 * kTriples ? steps : 3 * kTriples;
+    for (std::size_t pair = 0; pair < pairs; ++pair)
+        tile<kPanels, true>(offsets[pair], w, stride, 0, first, sums[pair]);
+    for (std::size_t begin = first; begin < steps; begin += 3 * kTriples) {
         const std::size_t end = begin + 3 * kTriples < steps ? begin + 3 * kTriples : steps;
         for (std::size_t pair = 0; pair < pairs; ++pair)
-            tile<kPanels>(offsets[pair], w, stride, begin, end, sums[pair]);
+            tile<kPanels, false>(offsets[pair], w, stride, begin, end, sums[pair]);
     }
     for (std::size_t row = 0; row < rows; ++row)
-        for (std::size_t p = 0; p < kPanels; ++p)
-            widen(sums[row / 2][p].rows[row % 2], out + row * out_stride + p * kLanes, used - p * kLanes);
+        for (std::size_t p = 0; p < kPanels; ++p) write(row, p * kLanes, sums[row / 2][p].rows[row % 2]);
 }
 
-void run(const std::uint32_t* a, std::size_t a_stride, std::size_t m, const std::byte* w, std::size_t n,
-         std::size_t k_words, std::int32_t* counts, std::size_t counts_stride) {
+// write(row, channel, sums) for every row and panel, whose first channel it is.
+template <class Write>
+inline void count(const std::uint32_t* a, std::size_t a_stride, std::size_t m, const std::byte* w, std::size_t n,
+                  std::size_t k_words, Write write) {
     alignas(64) std::uint16_t offsets[kBlockPairs][8 * kMaxWords + 16];
     const std::size_t steps = steps_for(k_words), stride = panel_bytes(k_words);
     for (std::size_t begin = 0; begin < m; begin += 2 * kBlockPairs) {
@@ -128,15 +131,33 @@ void run(const std::uint32_t* a, std::size_t a_stride, std::size_t m, const std:
             const std::uint32_t* first = a + (begin + row) * a_stride;
             expand(first, row + 1 < rows ? first + a_stride : first, k_words, offsets[row / 2]);
         }
-        std::int32_t* out = counts + begin * counts_stride;
         std::size_t column = 0;
+        const auto write_here = [&](std::size_t row, std::size_t channel, const Octets(&sums)[2]) {
+            write(begin + row, column + channel, sums);
+        };
         for (; column + kLanes < n; column += 2 * kLanes)
-            panel_column<2>(offsets, rows, w + column / kLanes * stride, stride, steps, n - column, out + column,
-                            counts_stride);
-        if (column < n)
-            panel_column<1>(offsets, rows, w + column / kLanes * stride, stride, steps, n - column, out + column,
-                            counts_stride);
+            panel_column<2>(offsets, rows, w + column / kLanes * stride, stride, steps, write_here);
+        if (column < n) panel_column<1>(offsets, rows, w + column / kLanes * stride, stride, steps, write_here);
     }
+}
+
+void run(const std::uint32_t* a, std::size_t a_stride, std::size_t m, const std::byte* w, std::size_t n,
+         std::size_t k_words, std::int32_t* counts, std::size_t counts_stride) {
+    count(a, a_stride, m, w, n, k_words, [=](std::size_t row, std::size_t channel, const Octets(&sums)[2]) {
+        widen(sums, counts + row * counts_stride + channel, n - channel);
+    });
+}
+
+void compare(const std::uint32_t* a, std::size_t a_stride, std::size_t m, const std::byte* w, std::size_t n,
+             std::size_t k_words, const std::int16_t* const* cuts, const std::uint64_t* rising, std::uint64_t* bits) {
+    const std::size_t panels = (n + kLanes - 1) / kLanes, row_panels = (n + 63) / 64 * (64 / kLanes);
+    auto* out = reinterpret_cast<Bits*>(bits);
+    count(a, a_stride, m, w, n, k_words, [=](std::size_t row, std::size_t channel, const Octets(&sums)[2]) {
+        const std::size_t panel = channel / kLanes;
+        out[row * row_panels + panel] = above(sums, cuts[row] + channel) ^ reinterpret_cast<const Bits*>(rising)[panel];
+    });
+    if (panels < row_panels)
+        for (std::size_t row = 0; row < m; ++row) out[row * row_panels + panels] = 0;
 }
 
 }  // namespace

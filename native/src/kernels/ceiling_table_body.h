@@ -24,8 +24,7 @@ std::uint64_t by_table(std::size_t rounds) {
     Octets eights = zero();
     for (std::size_t round = 0; round < rounds; ++round) {
         forget(offsets, w);
-        Octets sum[kPanels], second[kPanels];
-        for (std::size_t p = 0; p < kPanels; ++p) sum[p] = second[p] = zero();
+        OctetSums sum[kPanels] = {}, second[kPanels] = {};
 #pragma GCC unroll 3
         for (std::size_t k = 0; k < kSteps; k += 3) {
             const Octets t0 = table_at(tables + offsets[k]), t1 = table_at(tables + offsets[k + 1]),
@@ -33,12 +32,13 @@ std::uint64_t by_table(std::size_t rounds) {
             for (std::size_t p = 0; p < kPanels; ++p) {
                 const Octets s = add(add(look_up(t0, load(w[p][k])), look_up(t1, load(w[p][k + 1]))),
                                      look_up(t2, load(w[p][k + 2])));
-                sum[p] = add(sum[p], s);
-                second[p] = add(second[p], upper_halves(s));
+                add_to(sum[p], s);
+                add_to(second[p], upper_halves(s));
             }
         }
         for (std::size_t p = 0; p < kPanels; ++p)
-            eights = add_eights(add_eights(eights, second[p]), subtract(sum[p], times_16(second[p])));
+            eights = add_eights(add_eights(eights, octets(second[p])),
+                                subtract(octets(sum[p]), times_16(octets(second[p]))));
     }
     std::uint64_t lanes[sizeof eights / 8], all = 0;
     std::memcpy(lanes, &eights, sizeof eights);

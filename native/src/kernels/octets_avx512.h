@@ -27,6 +27,16 @@ inline Octets look_up(Octets table, Octets indices) {
 inline Octets add(Octets a, Octets b) {
     return _mm512_add_epi8(a, b);
 }
+// Sums of octets. With elements of their own size a compiler keeps them in place; it copies every sum of Octets, whose
+// elements are words to it.
+typedef std::uint8_t OctetSums __attribute__((vector_size(64)));
+
+inline void add_to(OctetSums& sums, Octets s) {
+    sums += reinterpret_cast<OctetSums>(s);
+}
+inline Octets octets(OctetSums sums) {
+    return reinterpret_cast<Octets>(sums);
+}
 inline Octets upper_halves(Octets s) {
     return _mm512_and_si512(_mm512_srli_epi16(s, 4), _mm512_set1_epi8(15));
 }

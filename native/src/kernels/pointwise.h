@@ -29,8 +29,11 @@ struct PointwiseKernel {
     void (*clamp)(const float* x, std::size_t n, float low, float high, float* y);
     // y = max(y, x)
     void (*maximum)(const float* x, std::size_t n, float* y);
-    // y = base - (y << shift)
-    void (*subtract_from)(const std::int32_t* base, int shift, std::size_t n, std::int32_t* y);
+    // In place, in [m] rows of c elements, `stride` apart: y = base - (y << by), and scale * (base - (y << by)) + shift
+    void (*subtract_from)(const std::int32_t* base, int by, std::size_t m, std::size_t c, std::int32_t* y,
+                          std::size_t stride);
+    void (*affine_of_counts)(const std::int32_t* base, int by, const float* scale, const float* shift, std::size_t m,
+                             std::size_t c, std::int32_t* y, std::size_t stride);
 };
 
 extern const PointwiseKernel kPointwisePortable;

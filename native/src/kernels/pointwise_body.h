@@ -106,14 +106,28 @@ void maximum(const float* x, std::size_t n, float* y) {
     for (; i < n; ++i) y[i] = y[i] < x[i] ? x[i] : y[i];
 }
 
-void subtract_from(const std::int32_t* base, int shift, std::size_t n, std::int32_t* y) {
-    std::size_t i = 0;
-    for (; i + kWidth <= n; i += kWidth) store(y + i, load(base + i) - (load(y + i) << shift));
-    for (; i < n; ++i) y[i] = base[i] - (y[i] << shift);
+void subtract_from(const std::int32_t* base, int by, std::size_t m, std::size_t c, std::int32_t* y,
+                   std::size_t stride) {
+    for (; m > 0; --m, y += stride) {
+        std::size_t i = 0;
+        for (; i + kWidth <= c; i += kWidth) store(y + i, load(base + i) - (load(y + i) << by));
+        for (; i < c; ++i) y[i] = base[i] - (y[i] << by);
+    }
 }
 
-constexpr PointwiseKernel kKernel = {affine_f32,      affine_i32, prelu,   of_two<Sum>,
-                                     of_two<Product>, clamp,      maximum, subtract_from};
+void affine_of_counts(const std::int32_t* base, int by, const float* scale, const float* shift, std::size_t m,
+                      std::size_t c, std::int32_t* y, std::size_t stride) {
+    for (; m > 0; --m, y += stride) {
+        auto* out = reinterpret_cast<float*>(y);
+        std::size_t i = 0;
+        for (; i + kWidth <= c; i += kWidth)
+            store(out + i, load(scale + i) * as_float(load(base + i) - (load(y + i) << by)) + load(shift + i));
+        for (; i < c; ++i) out[i] = scale[i] * as_float(base[i] - (y[i] << by)) + shift[i];
+    }
+}
+
+constexpr PointwiseKernel kKernel = {affine_f32, affine_i32, prelu,         of_two<Sum>,     of_two<Product>,
+                                     clamp,      maximum,    subtract_from, affine_of_counts};
 
 }  // namespace
 }  // namespace sbn
