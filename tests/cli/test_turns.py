@@ -13,6 +13,7 @@ from signbit.cli.turns import Ratio, in_turns, interleaved, seconds
 @pytest.mark.parametrize(("repeats", "rounds"), [(1, 1), (9, 9), (10, 10), (25, 10)])
 def test_counted_runs_are_spread_over_the_rounds(repeats: int, rounds: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(turns, "PAUSE", 0.0)
+    monkeypatch.setattr(turns, "WARM_UP_SECONDS", 0.0)
     ran = {"a": itertools.count(), "b": itertools.count()}
     found = list(in_turns({name: lambda name=name: (name, next(ran[name])) for name in ran}, repeats))
     assert len(found) == rounds
@@ -26,9 +27,27 @@ def test_counted_runs_are_spread_over_the_rounds(repeats: int, rounds: int, monk
 def test_a_turn_begins_when_the_threads_of_the_one_before_have_come_to_rest(monkeypatch: pytest.MonkeyPatch) -> None:
     happened: list[object] = []
     monkeypatch.setattr("time.sleep", happened.append)
+    monkeypatch.setattr(turns, "WARM_UP_SECONDS", 0.0)
     list(in_turns({name: lambda name=name: happened.append(name) for name in "ab"}, repeats=1))
     assert happened == [turns.PAUSE, *"aaa", turns.PAUSE, *"bbb"]
     assert turns.PAUSE >= 0.01  # torch's threads were seen to spin for 4 ms
+
+
+def test_what_is_fast_warms_up_as_long_as_what_is_slow(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("time.sleep", lambda _: None)
+    now = 0.0
+    monkeypatch.setattr("time.perf_counter", lambda: now)
+
+    def engine(took: float) -> int:
+        nonlocal now
+        now += took
+        return next(ran)
+
+    counted = {}
+    for took in (turns.WARM_UP_SECONDS / 8, turns.WARM_UP_SECONDS * 8):
+        ran = itertools.count()
+        counted[took] = [found["a"] for found in in_turns({"a": lambda took=took: engine(took)}, repeats=1)]
+    assert list(counted.values()) == [[[8]], [[turns.WARM_UPS]]]
 
 
 def test_a_ratio_does_not_see_a_drift_that_both_see() -> None:

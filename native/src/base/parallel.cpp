@@ -1,12 +1,20 @@
 #include "base/parallel.h"
 
 #include <pthread.h>
+#include <sched.h>
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <mutex>
 #include <system_error>
 #include <thread>
+
+#if defined(__linux__) && !defined(__ANDROID__)
+#define SBN_AFFINITY 1
+#else
+#define SBN_AFFINITY 0
+#endif
 
 namespace sbn {
 namespace {
@@ -22,13 +30,52 @@ void pause() {
 #endif
 }
 
-void wait_while(const std::atomic<std::uint32_t>& flag, std::uint32_t value) {
+bool spin_while(const std::atomic<std::uint32_t>& flag, std::uint32_t value) {
     for (int i = 0; i < kSpins; ++i) {
-        if (flag.load(std::memory_order_acquire) != value) return;
+        if (flag.load(std::memory_order_acquire) != value) return false;
         pause();
     }
+    return true;
+}
+
+void wait_while(const std::atomic<std::uint32_t>& flag, std::uint32_t value) {
+    if (!spin_while(flag, value)) return;
     while (flag.load(std::memory_order_acquire) == value) flag.wait(value, std::memory_order_acquire);
 }
+
+// Workers that sleep are woken on other cores than their caller's, where they may run on any. The system is free to
+// wake them on the caller's though others are idle, and does so: a network of a millisecond is over before it moves
+// them (docs/performance-log.md).
+class Placement final {
+  public:
+    void add(pthread_t worker) {
+#if SBN_AFFINITY
+        if (count_ == 0 && pthread_getaffinity_np(worker, sizeof allowed_, &allowed_) != 0) CPU_ZERO(&allowed_);
+        avoided_ = -1;
+#endif
+        workers_[count_++] = worker;
+    }
+
+    void keep_off_this_core() {
+#if SBN_AFFINITY
+        const int core = sched_getcpu();
+        if (core < 0 || core >= CPU_SETSIZE || core == avoided_) return;
+        avoided_ = core;
+        cpu_set_t others = allowed_;
+        CPU_CLR(static_cast<std::size_t>(core), &others);
+        if (CPU_COUNT(&others) == 0) return;
+        for (std::size_t i = 0; i < count_; ++i) pthread_setaffinity_np(workers_[i], sizeof others, &others);
+#endif
+    }
+
+  private:
+    std::array<pthread_t, kMaxThreads> workers_{};
+    std::size_t count_ = 0;
+#if SBN_AFFINITY
+    cpu_set_t allowed_{};  // what the first worker has from the thread that started it
+    int avoided_ = -1;
+#endif
+};
 
 struct Job {
     ParallelBody body = nullptr;
@@ -64,6 +111,7 @@ class Pool final {
     bool try_run(const Job& job) {
         std::unique_lock lock(busy_, std::try_to_lock);
         if (!lock || !grow(job.parts - 1)) return false;
+        if (asleep_.load(std::memory_order_relaxed) > 0) placement_.keep_off_this_core();
         job_ = job;
         pending_.store(static_cast<std::uint32_t>(job.parts), std::memory_order_relaxed);
         ticket_.store(Ticket::next_job(ticket_.load(std::memory_order_relaxed), job.parts), std::memory_order_release);
@@ -77,7 +125,12 @@ class Pool final {
   private:
     bool grow(int wanted) {
         try {
-            for (; workers_ < wanted; ++workers_) std::thread([this] { serve(); }).detach();
+            for (; workers_ < wanted; ++workers_) {
+                std::thread worker([this] { serve(); });
+                placement_.add(worker.native_handle());
+                worker.detach();
+                placement_.keep_off_this_core();
+            }
         } catch (const std::system_error&) {
             return false;  // the system gives no more threads: the caller works alone
         }
@@ -85,7 +138,13 @@ class Pool final {
     }
 
     void serve() {
-        for (;;) wait_while(ticket_, work());
+        for (;;) {
+            const std::uint32_t done = work();
+            if (!spin_while(ticket_, done)) continue;
+            asleep_.fetch_add(1, std::memory_order_relaxed);
+            ticket_.wait(done, std::memory_order_acquire);
+            asleep_.fetch_sub(1, std::memory_order_relaxed);
+        }
     }
 
     // Does parts as long as any is left; the ticket that had none. job_ does not change before a taken part is done.
@@ -103,6 +162,8 @@ class Pool final {
     std::mutex busy_;
     Job job_;
     int workers_ = 0;
+    Placement placement_;
+    std::atomic<int> asleep_{0};
     std::atomic<std::uint32_t> ticket_{0};
     std::atomic<std::uint32_t> pending_{0};
 };

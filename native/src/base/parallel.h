@@ -15,7 +15,8 @@ void parallel_for_impl(int threads, std::size_t count, ParallelBody body, void* 
 // them, part numbers 0 .. threads - 1, on as many threads as are free. What a part is depends on `threads` and `count`
 // alone; which thread does it does not matter.
 // fn must not throw. Workers are started at the first use and shared by everybody; a caller that finds them busy does
-// all parts itself. After a fork the child starts with no workers and makes its own.
+// all parts itself. On Linux they keep off the core of the last caller that had to wake them. After a fork the child
+// starts with no workers and makes its own.
 template <class Fn>
 void parallel_for(int threads, std::size_t count, Fn&& fn) {
     using Plain = std::remove_reference_t<Fn>;

@@ -36,9 +36,7 @@ def run(args: argparse.Namespace) -> Mapping[str, Any]:
     # A run that is named must be finished; one that lies among others may still be under way.
     waiting = [run for run in found if run not in args.runs and not is_finished(run)]
     if len(waiting) == len(found):
-        raise DataError(
-            f"none of {len(found)} runs is finished; signbit train --resume {waiting[0]} goes on with one"
-        )
+        raise DataError(f"none of {len(found)} runs is finished; signbit train --resume {waiting[0]} goes on with one")
     for run in waiting:
         say(args, f"left out, not finished: {run}; signbit train --resume {run} finishes it")
     comparison = compare([read_record(run) for run in found if run not in waiting], counted)

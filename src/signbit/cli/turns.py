@@ -13,8 +13,9 @@ ROUNDS = 10
 PAUSE = 0.02
 """Seconds before a turn. The worker threads of the one before may go on spinning on the cores that this one is timed
 on: those of torch were seen to do so for 4 ms, those of the other engines for less than 1 (docs/performance-log.md)."""
-WARM_UPS = 2
-"""Runs at the start of a turn that are not counted: threads sleep, and the caches hold what others have used."""
+WARM_UPS, WARM_UP_SECONDS = 2, 0.01
+"""Runs, and time that they take at least, at the start of a turn that are not counted: threads and cores sleep, and the
+caches hold what others have used. Without the time what is fast would be counted cold, and what is slow warm."""
 
 Key = TypeVar("Key", bound=Hashable)
 Sample = TypeVar("Sample")
@@ -66,6 +67,8 @@ class Ratio(NamedTuple):
 
 def _turn(run: Callable[[], Sample], counted: int) -> list[Sample]:
     time.sleep(PAUSE)
-    for _ in range(WARM_UPS):
+    started, runs = time.perf_counter(), 0
+    while runs < WARM_UPS or time.perf_counter() - started < WARM_UP_SECONDS:
         run()
+        runs += 1
     return [run() for _ in range(counted)]
