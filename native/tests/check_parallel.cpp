@@ -1,9 +1,12 @@
-// parallel_for: exact partitions, nesting, callers at the same time, fork. Meant to run under a thread sanitizer too.
+// parallel_for: exact partitions, nesting, callers at the same time, cores of sleeping workers, fork. Meant to run
+// under a thread sanitizer too.
+#include <sched.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <thread>
@@ -43,6 +46,33 @@ long sum_to(int threads, std::size_t count) {
     return total;
 }
 
+// Workers that had gone to sleep do not wake on the core of their caller, wherever that is.
+void off_the_callers_core() {
+    cpu_set_t allowed;
+    require(sched_getaffinity(0, sizeof allowed, &allowed) == 0, "affinity of the caller");
+    if (CPU_COUNT(&allowed) < 2) return;  // there is no other core
+    for (int core = 0; core < CPU_SETSIZE; ++core) {
+        if (!CPU_ISSET(core, &allowed)) continue;
+        cpu_set_t here;
+        CPU_ZERO(&here);
+        CPU_SET(core, &here);
+        require(sched_setaffinity(0, sizeof here, &here) == 0, "moving the caller");
+        std::this_thread::sleep_for(std::chrono::milliseconds(20));
+        const auto caller = std::this_thread::get_id();
+        std::atomic<int> begun{0};
+        std::atomic<bool> off{false};
+        sbn::parallel_for(2, 2, [&](int, std::size_t, std::size_t) {
+            ++begun;
+            while (begun < 2) std::this_thread::yield();  // the caller must not do both parts
+            cpu_set_t mine;
+            if (std::this_thread::get_id() != caller)
+                off = sched_getaffinity(0, sizeof mine, &mine) == 0 && !CPU_ISSET(core, &mine);
+        });
+        require(off, "a worker may run on the core of its caller");
+    }
+    require(sched_setaffinity(0, sizeof allowed, &allowed) == 0, "giving the caller its cores back");
+}
+
 }  // namespace
 
 int main(int argc, char**) {
@@ -63,6 +93,7 @@ int main(int argc, char**) {
         });
     for (auto& caller : callers) caller.join();
     require(right == 800, "callers at the same time");
+    off_the_callers_core();
 
     if (argc > 1) {  // thread sanitizers do not follow forks of threaded programs
         std::printf("parallel_for: ok without fork\n");
