@@ -14,16 +14,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-ROOT = Path(__file__).parents[2]
-sys.path.insert(0, str(ROOT))
+from benchmarks.cores import SECONDS, two_cores
+from benchmarks.measure import _built, _tensors
+from benchmarks.page import page
+from benchmarks.subjects import chain, pointwise
+from benchmarks.tiers import layer_on_tier
+from signbit.format import write_bytes
+from signbit.runtime import Session, reference
 
-from benchmarks.cores import SECONDS, two_cores  # noqa: E402
-from benchmarks.measure import _built, _tensors  # noqa: E402
-from benchmarks.page import page  # noqa: E402
-from benchmarks.subjects import chain, pointwise  # noqa: E402
-from benchmarks.tiers import layer_on_tier  # noqa: E402
-from signbit.format import write_bytes  # noqa: E402
-from signbit.runtime import Session, reference  # noqa: E402
+ROOT = Path(__file__).parents[2]
 
 MISSING = [name for name in ("onnx", "onnxruntime", "openvino", "nncf") if find_spec(name) is None]
 

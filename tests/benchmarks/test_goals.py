@@ -11,12 +11,11 @@ from typing import Any
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
-sys.path.insert(0, str(ROOT))
+from benchmarks.goals import Outcome, outcomes
+from benchmarks.page import VERSION, page
+from signbit.errors import SignbitError
 
-from benchmarks.goals import Outcome, outcomes  # noqa: E402
-from benchmarks.page import VERSION, page  # noqa: E402
-from signbit.errors import SignbitError  # noqa: E402
+ROOT = Path(__file__).parents[2]
 
 STEPS = [
     {"name": "conv1", "op": "conv2d", "ms": 0.6, "gmacs_per_second": 12.0, "share_of_ceiling": None},

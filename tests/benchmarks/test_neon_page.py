@@ -9,11 +9,10 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
-sys.path.insert(0, str(ROOT))
+from benchmarks.neon_instructions import find_qemu, page
+from signbit.errors import SignbitError
 
-from benchmarks.neon_instructions import find_qemu, page  # noqa: E402
-from signbit.errors import SignbitError  # noqa: E402
+ROOT = Path(__file__).parents[2]
 
 RESULTS = ROOT / "docs" / "results"
 
