@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -18,9 +18,6 @@ from signbit.transforms import SelfDistribution, WeightSelfDistribution
 Arrays = Mapping[str, npt.NDArray[np.float32]]
 
 GRADIENTS = {"rtol": 0, "atol": 5e-7}
-WHOLE_GRADIENTS = {"rtol": float(np.finfo(np.float32).eps), "atol": 1e-6}
-"""Of a whole convolution: terms up to 38, where float32 is 4e-6 wide, cancel, and tanh's last bit varies by CPU."""
-
 
 FILE = Path(__file__).parents[1] / "vectors/sdbnn.npz"
 
@@ -71,8 +68,14 @@ def test_activation_self_distribution(arrays: Arrays) -> None:
         np.testing.assert_allclose(weight.grad[:, :, 0, 0], arrays[f"asd_grad_{name}"], **GRADIENTS)
 
 
+def moved_tanh(steps: int) -> Callable[[torch.Tensor], torch.Tensor]:
+    """``torch.tanh`` with results moved by ``steps`` (-1, 0 or 1) to a neighbouring float."""
+    tanh = torch.tanh
+    return lambda x: tanh(x).nextafter(torch.full_like(x, 2.0 * steps)) if steps else tanh(x)
+
+
 @pytest.mark.parametrize("case", ["a", "b"])
-def test_whole_convolution(arrays: Arrays, case: str) -> None:
+def test_whole_convolution(arrays: Arrays, case: str, monkeypatch: pytest.MonkeyPatch) -> None:
     of = {name.removeprefix(f"conv_{case}_"): value for name, value in arrays.items() if name.startswith("conv_")}
     t, (stride, padding) = float(of["kt"][1]), of["stride_pad"].tolist()
     asd, wsd = SelfDistribution(32, reduction=16), WeightSelfDistribution(len(of["alpha"]))
@@ -85,16 +88,23 @@ def test_whole_convolution(arrays: Arrays, case: str) -> None:
         conv.weight.copy_(torch.tensor(of["weight"]))
         wsd.alpha.copy_(torch.tensor(of["alpha"]))
     x = torch.tensor(of["in"]).requires_grad_()
-    y = conv(x)
-    y.backward(torch.tensor(of["gradout"]))
-    np.testing.assert_array_equal(y.detach(), of["out"])
+    np.testing.assert_array_equal(conv(x).detach(), of["out"])
     np.testing.assert_allclose(asd.shift(x).detach(), of["beta"], rtol=3e-7)
     np.testing.assert_array_equal(wsd(conv.weight).detach(), of["w_adjusted"])
-    gradients = {
-        "gradin": x.grad, "grad_weight": conv.weight.grad, "grad_alpha": wsd.alpha.grad,
-        "grad_fc1": asd.squeeze.weight.grad, "grad_fc2": asd.expand.weight.grad,
+
+    parameters = {
+        "gradin": x, "grad_weight": conv.weight, "grad_alpha": wsd.alpha,
+        "grad_fc1": asd.squeeze.weight, "grad_fc2": asd.expand.weight,
     }  # fmt: skip
-    for name, gradient in gradients.items():
-        assert gradient is not None
-        got = gradient.reshape(of[name].shape)
-        np.testing.assert_allclose(got, of[name], **WHOLE_GRADIENTS, err_msg=name)
+    # Mathematical libraries differ in the last bit of tanh, and 1 - tanh^2 carries it beyond the tolerance in 7 of the
+    # 9,000 gradients here. So each is compared with the nearest of those that follow from this tanh and its neighbours.
+    found: dict[str, list[npt.NDArray[np.float32]]] = {name: [] for name in parameters}
+    for steps in (-1, 0, 1):
+        with monkeypatch.context() as patched:
+            patched.setattr(torch, "tanh", moved_tanh(steps))
+            gradients = torch.autograd.grad(conv(x), list(parameters.values()), torch.tensor(of["gradout"]))
+        for name, gradient in zip(parameters, gradients, strict=True):
+            found[name].append(gradient.numpy().reshape(of[name].shape))
+    for name, choices in found.items():
+        nearest = np.abs(np.stack(choices) - of[name]).argmin(axis=0)
+        np.testing.assert_allclose(np.choose(nearest, choices), of[name], **GRADIENTS, err_msg=name)
