@@ -23,6 +23,7 @@ from signbit.training import RunConfig, fit, folder, load_run, resume
 from signbit.training.checkpoints import BEST, LAST, network_weights, newest_usable, read_checkpoint
 from signbit.training.diagnosis import first_not_finite
 from signbit.training.module import Classifier
+from tests.locked_folder import held_by_another_process
 
 SHORT = RunConfig(
     epochs=4, batch_size=50, train_images=300, threads=1, model_options={"width": 8}, tensorboard=False, augment="none"
@@ -45,6 +46,25 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("whole") / "run"
     fit(replace(SHORT, out=str(out)))
     return out
+
+
+def test_weights_of_another_network_are_named(whole: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(whole, run)
+    replace(folder.read_config(run), model_options={"width": 16}).to_yaml(run / folder.CONFIG)
+    with pytest.raises(DataError, match=r"last\.ckpt does not hold the weights of the network .*size mismatch"):
+        load_run(run)
+
+
+def test_one_process_trains_a_run(whole: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(whole, run)
+    (run / folder.RESULT).unlink()
+    with held_by_another_process(run):
+        assert main(["train", "--resume", str(run)]) == 2
+        assert "another process is training in" in capsys.readouterr().err
+    resume(run)
+    assert_same(weights(run / LAST), weights(whole / LAST))
 
 
 def stopped_before(step: int, config: RunConfig, stop: Callable[[], Any]) -> None:

@@ -10,7 +10,8 @@ from typing import Any
 
 from signbit.cli.command import Command, positive_int, say, table
 from signbit.errors import SignbitError
-from signbit.files import write_bytes_atomically
+from signbit.files import make_folder, write_bytes_atomically
+from signbit.folder_lock import folder_lock
 
 PROTOCOL = ("data", "data_dir", "epochs", "time_budget", "train_images", "batch_size", "augment")
 """Options that hold for every row; a recipe's own setting stays where they are not given."""
@@ -55,8 +56,9 @@ def run(args: argparse.Namespace) -> Mapping[str, Any]:
     configs = plan(settings, given, args.seeds, max(1, cores() // jobs), args.out)
     waiting = unfinished(configs)
     check_runs(waiting)  # what is missing or does not fit is found here, once, and not by every run
+    make_folder(args.out)
     try:
-        with Display(configs) as display:
+        with folder_lock(args.out, "comparing"), Display(configs) as display:
             failures = run_all(waiting, jobs, display)
     except KeyboardInterrupt:
         say(args, f"interrupted; the same command continues the comparison in {args.out}")

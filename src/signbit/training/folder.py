@@ -109,10 +109,20 @@ def load_run(run: str | Path, checkpoint: str = LAST) -> tuple[nn.Module, RunCon
     ----------
     run : folder that :func:`fit` made.
     checkpoint : which one, relative to the folder; default the last epoch's, which is the one the result is about.
+
+    Errors: :class:`DataError` for weights that are damaged or those of another network than the settings describe.
     """
     config, card = read_config(run), read_card(run)
     network = build_network(config, card)
-    network.load_state_dict(network_weights(read_checkpoint(Path(run) / checkpoint)))
+    path = Path(run) / checkpoint
+    try:
+        network.load_state_dict(network_weights(read_checkpoint(path)))
+    except RuntimeError as error:
+        difference = (str(error).splitlines()[1:2] or [str(error)])[0].strip()[:200]
+        raise DataError(
+            f"{path} does not hold the weights of the network that {CONFIG} describes ({difference});"
+            f" use the version of the code that {ENVIRONMENT} names"
+        ) from error
     return network.eval(), config
 
 

@@ -14,6 +14,7 @@ from signbit.callbacks import Progress
 from signbit.callbacks.record import Row
 from signbit.data import Dataset
 from signbit.errors import ConfigError
+from signbit.folder_lock import folder_lock
 from signbit.methods import resolve
 from signbit.training.checkpoints import newest_usable
 from signbit.training.config import RunConfig
@@ -80,9 +81,12 @@ def _begun(config: RunConfig, watchers: Sequence[Callback]) -> Iterator[tuple[Se
     run = Path(config.out)
     with torch_threads(config.threads) if config.threads else nullcontext():
         session = Session(config, dataset, run, watchers)
-        if session.trainer.is_global_zero:
-            begin(run, config, dataset.card, environment(config.seed))
-        yield session, None
+        if not session.trainer.is_global_zero:
+            yield session, None
+            return
+        begin(run, config, dataset.card, environment(config.seed))
+        with folder_lock(run, "training"):
+            yield session, None
 
 
 def resume(run: str | Path, *, data_dir: str | None = None) -> RunResult:
@@ -96,7 +100,8 @@ def resume(run: str | Path, *, data_dir: str | None = None) -> RunResult:
     run : folder that :func:`fit` made.
     data_dir : where the data set is now, if it has moved.
 
-    Errors: as of :func:`fit`; :class:`DataError` if every checkpoint is damaged.
+    Errors: as of :func:`fit`; :class:`ConfigError` while another process trains it, :class:`DataError` if every
+    checkpoint is damaged.
     """
     run = Path(run)
     read_config(run)  # what is no run has no result either
@@ -118,11 +123,14 @@ def _continued(run: Path, data_dir: str | None, watchers: Sequence[Callback]) ->
     checkpoint, damage = newest_usable(run)
     with torch_threads(config.threads) if config.threads else nullcontext():
         session = Session(config, dataset, run, watchers)
-        if session.trainer.is_global_zero:
+        if not session.trainer.is_global_zero:
+            yield session, checkpoint
+            return
+        with folder_lock(run, "training"):
             begin_again(run, environment(config.seed))
             for error in damage:
                 note(f"{error}; this run goes on from {checkpoint}")
-        yield session, checkpoint
+            yield session, checkpoint
 
 
 def resolve_settings(config: RunConfig, dataset: Dataset) -> RunConfig:
