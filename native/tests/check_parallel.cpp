@@ -1,5 +1,5 @@
-// parallel_for: exact partitions, nesting, callers at the same time, cores of sleeping workers, fork. Meant to run
-// under a thread sanitizer too.
+// parallel_for: exact partitions, threads held up, nesting, callers at the same time, cores of sleeping workers, fork.
+// Meant to run under a thread sanitizer too.
 #include <sched.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -22,28 +22,42 @@ void require(bool holds, const char* what) {
     std::exit(1);
 }
 
-// Every index exactly once, in parts of nearly equal size.
-void partition(int threads, std::size_t count) {
-    std::vector<std::atomic<int>> seen(count);
-    std::atomic<int> parts{0};
-    sbn::parallel_for(threads, count, [&](int part, std::size_t begin, std::size_t end) {
-        require(part >= 0 && part < threads, "part number");
-        require(end - begin >= count / static_cast<std::size_t>(threads) &&
-                    end - begin <= count / static_cast<std::size_t>(threads) + 1,
-                "part size");
+// Every index exactly once, in ranges of at most `grain`, and no slot on two threads at a time.
+void partition(int threads, std::size_t count, std::size_t grain) {
+    std::vector<std::atomic<int>> seen(count), busy(static_cast<std::size_t>(threads));
+    sbn::parallel_for(threads, count, grain, [&](int slot, std::size_t begin, std::size_t end) {
+        require(slot >= 0 && slot < threads, "slot number");
+        require(begin < end && end - begin <= grain, "size of a range");
+        require(busy[static_cast<std::size_t>(slot)].exchange(1) == 0, "a slot on two threads");
         for (std::size_t i = begin; i < end; ++i) ++seen[i];
-        ++parts;
+        busy[static_cast<std::size_t>(slot)] = 0;
     });
     for (const auto& times : seen) require(times == 1, "an index was not visited exactly once");
-    require(static_cast<std::size_t>(parts) == std::min(count, static_cast<std::size_t>(threads)), "number of parts");
 }
 
 long sum_to(int threads, std::size_t count) {
     std::atomic<long> total{0};
-    sbn::parallel_for(threads, count, [&](int, std::size_t begin, std::size_t end) {
+    sbn::parallel_for(threads, count, 3, [&](int, std::size_t begin, std::size_t end) {
         for (std::size_t i = begin; i < end; ++i) total += static_cast<long>(i);
     });
     return total;
+}
+
+// A thread that is held up in its first range leaves all the others to the one that is not.
+void late_thread() {
+    using Clock = std::chrono::steady_clock;
+    std::atomic<int> begun{0}, done{0};
+    std::atomic<bool> held{false};
+    sbn::parallel_for(2, 16, 1, [&](int, std::size_t, std::size_t) {
+        ++begun;
+        while (begun < 2) std::this_thread::yield();  // both threads are there
+        if (!held.exchange(true)) {
+            const auto end = Clock::now() + std::chrono::seconds(10);
+            while (done < 15 && Clock::now() < end) std::this_thread::yield();
+            require(done == 15, "ranges waited for a thread that was held up");
+        }
+        ++done;
+    });
 }
 
 // Workers that had gone to sleep do not wake on the core of their caller, wherever that is.
@@ -61,9 +75,9 @@ void off_the_callers_core() {
         const auto caller = std::this_thread::get_id();
         std::atomic<int> begun{0};
         std::atomic<bool> off{false};
-        sbn::parallel_for(2, 2, [&](int, std::size_t, std::size_t) {
+        sbn::parallel_for(2, 2, 1, [&](int, std::size_t, std::size_t) {
             ++begun;
-            while (begun < 2) std::this_thread::yield();  // the caller must not do both parts
+            while (begun < 2) std::this_thread::yield();  // the caller must not do both ranges
             cpu_set_t mine;
             if (std::this_thread::get_id() != caller)
                 off = sched_getaffinity(0, sizeof mine, &mine) == 0 && !CPU_ISSET(core, &mine);
@@ -77,10 +91,12 @@ void off_the_callers_core() {
 
 int main(int argc, char**) {
     for (const int threads : {1, 2, 3, 7})
-        for (const std::size_t count : {0u, 1u, 2u, 3u, 6u, 7u, 8u, 1000u}) partition(threads, count);
+        for (const std::size_t count : {0u, 1u, 2u, 3u, 6u, 7u, 8u, 1000u})
+            for (const std::size_t grain : {1u, 2u, 5u, 64u, 5000u}) partition(threads, count, grain);
+    late_thread();
 
     std::atomic<long> nested{0};
-    sbn::parallel_for(3, 6, [&](int, std::size_t begin, std::size_t end) {
+    sbn::parallel_for(3, 6, 1, [&](int, std::size_t begin, std::size_t end) {
         for (std::size_t i = begin; i < end; ++i) nested += sum_to(3, 10);
     });
     require(nested == 6 * 45, "nested use");

@@ -80,29 +80,29 @@ class Placement final {
 struct Job {
     ParallelBody body = nullptr;
     void* context = nullptr;
-    std::size_t count = 0;
-    int parts = 0;
+    std::size_t count = 0, grain = 1;
+    int slots = 0;
 
-    void run(int part) const {
-        const std::size_t p = static_cast<std::size_t>(part), n = static_cast<std::size_t>(parts);
-        const std::size_t share = count / n, rest = count % n;
-        const std::size_t begin = p * share + std::min(p, rest);
-        body(context, part, begin, begin + share + (p < rest ? 1 : 0));
+    // [begin(share), begin(share + 1)) is a slot's own share.
+    std::size_t begin(int share) const {
+        const std::size_t s = static_cast<std::size_t>(share), n = static_cast<std::size_t>(slots);
+        return s * (count / n) + std::min(s, count % n);
     }
 };
 
-// The job under way in one word, so that taking a part is one exchange: a number that changes with every job, its
-// parts, and how many of them are taken. The number only has to differ from the one before.
+// The job under way in one word, so that joining it is one exchange: a number that changes with every job, how many
+// workers it has room for, and how many have joined. The number only has to differ from the one before.
 struct Ticket {
     static constexpr int kBits = 9;
     static constexpr std::uint32_t kMask = (1u << kBits) - 1;
     static_assert(kMaxThreads <= kMask);
 
-    static std::uint32_t next_job(std::uint32_t ticket, int parts) {
-        return ((ticket >> 2 * kBits) + 1) << 2 * kBits | static_cast<std::uint32_t>(parts) << kBits;
+    static std::uint32_t next_job(std::uint32_t ticket, int room) {
+        return ((ticket >> 2 * kBits) + 1) << 2 * kBits | static_cast<std::uint32_t>(room) << kBits;
     }
-    static std::uint32_t parts(std::uint32_t ticket) { return ticket >> kBits & kMask; }
-    static std::uint32_t taken(std::uint32_t ticket) { return ticket & kMask; }
+    static std::uint32_t room(std::uint32_t ticket) { return ticket >> kBits & kMask; }
+    static std::uint32_t joined(std::uint32_t ticket) { return ticket & kMask; }
+    static std::uint32_t closed(std::uint32_t ticket) { return (ticket & ~kMask) | room(ticket); }
 };
 
 class Pool final {
@@ -110,15 +110,19 @@ class Pool final {
     // False if another job is running; then nothing has been done.
     bool try_run(const Job& job) {
         std::unique_lock lock(busy_, std::try_to_lock);
-        if (!lock || !grow(job.parts - 1)) return false;
+        if (!lock || !grow(job.slots - 1)) return false;
         if (asleep_.load(std::memory_order_relaxed) > 0) placement_.keep_off_this_core();
         job_ = job;
-        pending_.store(static_cast<std::uint32_t>(job.parts), std::memory_order_relaxed);
-        ticket_.store(Ticket::next_job(ticket_.load(std::memory_order_relaxed), job.parts), std::memory_order_release);
+        for (int share = 0; share < job.slots; ++share) shares_[share].next.store(job.begin(share));
+        finished_.store(0, std::memory_order_relaxed);
+        std::uint32_t ticket = Ticket::next_job(ticket_.load(std::memory_order_relaxed), job.slots - 1);
+        ticket_.store(ticket, std::memory_order_release);
         ticket_.notify_all();
-        // The caller takes what no worker has begun: a worker that the system lets wait does not hold up the others.
-        work();
-        for (std::uint32_t left; (left = pending_.load(std::memory_order_acquire)) != 0;) wait_while(pending_, left);
+        work(0);
+        // Nothing is left to begin: who has not joined yet does not join any more.
+        while (!ticket_.compare_exchange_weak(ticket, Ticket::closed(ticket), std::memory_order_acq_rel)) continue;
+        const std::uint32_t joined = Ticket::joined(ticket);
+        for (std::uint32_t n; (n = finished_.load(std::memory_order_acquire)) != joined;) wait_while(finished_, n);
         return true;
     }
 
@@ -139,7 +143,7 @@ class Pool final {
 
     void serve() {
         for (;;) {
-            const std::uint32_t done = work();
+            const std::uint32_t done = join();
             if (!spin_while(ticket_, done)) continue;
             asleep_.fetch_add(1, std::memory_order_relaxed);
             ticket_.wait(done, std::memory_order_acquire);
@@ -147,25 +151,43 @@ class Pool final {
         }
     }
 
-    // Does parts as long as any is left; the ticket that had none. job_ does not change before a taken part is done.
-    std::uint32_t work() {
+    // Joins as long as there is room; the ticket that had none. job_ and shares_ do not change before those who joined
+    // have finished.
+    std::uint32_t join() {
         std::uint32_t ticket = ticket_.load(std::memory_order_acquire);
-        while (Ticket::taken(ticket) < Ticket::parts(ticket)) {
+        while (Ticket::joined(ticket) < Ticket::room(ticket)) {
             if (!ticket_.compare_exchange_weak(ticket, ticket + 1, std::memory_order_acq_rel)) continue;
-            job_.run(static_cast<int>(Ticket::taken(ticket)));
-            if (pending_.fetch_sub(1, std::memory_order_acq_rel) == 1) pending_.notify_one();
+            work(static_cast<int>(Ticket::joined(ticket)) + 1);
+            finished_.fetch_add(1, std::memory_order_acq_rel);
+            finished_.notify_one();
             ticket = ticket_.load(std::memory_order_acquire);
         }
         return ticket;
     }
 
+    // The ranges of the slot's own share, then what nobody has begun of the others'.
+    void work(int slot) {
+        for (int i = 0; i < job_.slots; ++i) {
+            const int share = (slot + i) % job_.slots;
+            std::atomic<std::size_t>& next = shares_[share].next;
+            const std::size_t end = job_.begin(share + 1);
+            for (std::size_t at; (at = next.fetch_add(job_.grain, std::memory_order_relaxed)) < end;)
+                job_.body(job_.context, slot, at, std::min(at + job_.grain, end));
+        }
+    }
+
+    struct alignas(64) Share {  // a cache line each
+        std::atomic<std::size_t> next{0};
+    };
+
     std::mutex busy_;
     Job job_;
+    std::array<Share, kMaxThreads> shares_;
     int workers_ = 0;
     Placement placement_;
     std::atomic<int> asleep_{0};
     std::atomic<std::uint32_t> ticket_{0};
-    std::atomic<std::uint32_t> pending_{0};
+    std::atomic<std::uint32_t> finished_{0};  // of those who joined
 };
 
 // Never destroyed: workers may still look at it while the process exits. A forked child forgets it.
@@ -193,16 +215,19 @@ Pool& pool() {
 
 }  // namespace
 
-void parallel_for_impl(int threads, std::size_t count, ParallelBody body, void* context) {
+void parallel_for_impl(int threads, std::size_t count, std::size_t grain, ParallelBody body, void* context) {
     if (count == 0) return;
-    const Job job{body, context, count, static_cast<int>(std::min(count, static_cast<std::size_t>(threads)))};
-    if (job.parts > 1 && !t_inside) {
+    grain = std::clamp<std::size_t>(grain, 1, count);
+    const Job job{body, context, count, grain, static_cast<int>(std::min(count, static_cast<std::size_t>(threads)))};
+    if (job.slots > 1 && !t_inside) {
         t_inside = true;
         const bool done = pool().try_run(job);
         t_inside = false;
         if (done) return;
     }
-    for (int part = 0; part < job.parts; ++part) job.run(part);
+    for (int share = 0; share < job.slots; ++share)
+        for (std::size_t at = job.begin(share); at < job.begin(share + 1); at += grain)
+            body(context, share, at, std::min(at + grain, job.begin(share + 1)));
 }
 
 }  // namespace sbn

@@ -48,21 +48,23 @@ class BinaryConv final : public BlockOperation {
         const int threads = call.threads_for(pixels * filters_ * k_words_ / 4);
         const std::size_t all_panels = groups_ * panels_;
         if (pixels >= 4 * static_cast<std::size_t>(threads))
-            parallel_for(threads, pixels, [&](int part, std::size_t begin, std::size_t end) {
-                blocks(call, part, begin, end, 0, all_panels);
+            parallel_for(threads, pixels, row_block_, [&](int slot, std::size_t begin, std::size_t end) {
+                panels(call, slot, begin, end - begin, 0, all_panels, call.out<std::int32_t>() + begin * filters_);
             });
-        else
-            parallel_for(threads, all_panels, [&](int part, std::size_t begin, std::size_t end) {
-                blocks(call, part, 0, pixels, begin, end);
+        else  // each thread gathers the rows of taps: its share of the panels goes in one range
+            parallel_for(threads, all_panels, all_panels, [&](int slot, std::size_t begin, std::size_t end) {
+                for (std::size_t pixel = 0; pixel < pixels; pixel += row_block_)
+                    panels(call, slot, pixel, std::min(row_block_, pixels - pixel), begin, end,
+                           call.out<std::int32_t>() + pixel * filters_);
             });
     }
 
     std::size_t block_pixels() const override { return row_block_; }
-    void block(const Call& call, int part, std::size_t begin, std::size_t end, void* out) const override {
+    void block(const Call& call, int slot, std::size_t begin, std::size_t end, void* out) const override {
         if (cuts_.empty())
-            panels(call, part, begin, end - begin, 0, groups_ * panels_, static_cast<std::int32_t*>(out));
+            panels(call, slot, begin, end - begin, 0, groups_ * panels_, static_cast<std::int32_t*>(out));
         else
-            compare(call, part, begin, end - begin, static_cast<std::uint64_t*>(out));
+            compare(call, slot, begin, end - begin, static_cast<std::uint64_t*>(out));
     }
 
     bool absorb(const Build& next) override {
@@ -104,18 +106,12 @@ class BinaryConv final : public BlockOperation {
             }
     }
 
-    // Output pixels [begin, end) of the batch, weight panels [first, last) counted over all groups.
-    void blocks(const Call& call, int part, std::size_t begin, std::size_t end, std::size_t first,
-                std::size_t last) const {
-        for (std::size_t pixel = begin; pixel < end; pixel += row_block_)
-            panels(call, part, pixel, std::min(row_block_, end - pixel), first, last,
-                   call.out<std::int32_t>() + pixel * filters_);
-    }
-
-    void panels(const Call& call, int part, std::size_t pixel, std::size_t rows, std::size_t first, std::size_t last,
+    // Output pixels [pixel, pixel + rows) of the batch, at most row_block_, weight panels [first, last) counted over all
+    // groups.
+    void panels(const Call& call, int slot, std::size_t pixel, std::size_t rows, std::size_t first, std::size_t last,
                 std::int32_t* out) const {
         for (std::size_t group = first / panels_; group * panels_ < last; ++group) {
-            const std::uint32_t* taps = rows_of_taps(call, part, pixel, rows, group);
+            const std::uint32_t* taps = rows_of_taps(call, slot, pixel, rows, group);
             const std::size_t from = std::max(first, group * panels_) - group * panels_;
             const std::size_t to = std::min(last, (group + 1) * panels_) - group * panels_;
             const std::size_t column = from * kernel_.lanes,
@@ -127,11 +123,11 @@ class BinaryConv final : public BlockOperation {
         }
     }
 
-    const std::uint32_t* rows_of_taps(const Call& call, int part, std::size_t pixel, std::size_t rows,
+    const std::uint32_t* rows_of_taps(const Call& call, int slot, std::size_t pixel, std::size_t rows,
                                       std::size_t group) const {
         const auto* image = call.in<std::uint64_t>();
         if (direct_) return reinterpret_cast<const std::uint32_t*>(image + pixel * words_for(channels_));
-        auto* scratch = call.scratch_of<std::uint64_t>(part);
+        auto* scratch = call.scratch_of<std::uint64_t>(slot);
         std::uint64_t* row = scratch;
         stretches_.over(pixel, rows, [&](const Stretch& at) {
             taps_.gather(image, at, group * (channels_ / groups_), row);
@@ -155,14 +151,14 @@ class BinaryConv final : public BlockOperation {
         });
     }
 
-    void compare(const Call& call, int part, std::size_t pixel, std::size_t rows, std::uint64_t* out) const {
+    void compare(const Call& call, int slot, std::size_t pixel, std::size_t rows, std::uint64_t* out) const {
         std::array<const std::int16_t*, kMaxRowBlock> cuts;
         std::size_t row = 0;
         stretches_.over(pixel, rows, [&](const Stretch& at) {
             std::fill_n(cuts.begin() + row, at.pixels, cuts_.data() + base_.part(at) * cut_lanes_);
             row += at.pixels;
         });
-        kernel_.compare(rows_of_taps(call, part, pixel, rows, 0), 2 * row_words_, rows, weights_.data(), filters_,
+        kernel_.compare(rows_of_taps(call, slot, pixel, rows, 0), 2 * row_words_, rows, weights_.data(), filters_,
                         k_words_, cuts.data(), rising_.data(), out);
     }
 

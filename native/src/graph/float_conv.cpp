@@ -39,18 +39,20 @@ class FloatConv final : public BlockOperation {
         const int threads = call.threads_for(pixels * filters_ * k_ / 4);
         const std::size_t all_panels = groups_ * panels_;
         if (pixels >= 4 * static_cast<std::size_t>(threads))
-            parallel_for(threads, pixels, [&](int part, std::size_t begin, std::size_t end) {
-                blocks(call, part, begin, end, 0, all_panels);
+            parallel_for(threads, pixels, row_block_, [&](int slot, std::size_t begin, std::size_t end) {
+                panels(call, slot, begin, end - begin, 0, all_panels, call.out<float>() + begin * filters_);
             });
-        else
-            parallel_for(threads, all_panels, [&](int part, std::size_t begin, std::size_t end) {
-                blocks(call, part, 0, pixels, begin, end);
+        else  // each thread gathers the rows of taps: its share of the panels goes in one range
+            parallel_for(threads, all_panels, all_panels, [&](int slot, std::size_t begin, std::size_t end) {
+                for (std::size_t pixel = 0; pixel < pixels; pixel += row_block_)
+                    panels(call, slot, pixel, std::min(row_block_, pixels - pixel), begin, end,
+                           call.out<float>() + pixel * filters_);
             });
     }
 
     std::size_t block_pixels() const override { return row_block_; }
-    void block(const Call& call, int part, std::size_t begin, std::size_t end, void* out) const override {
-        panels(call, part, begin, end - begin, 0, groups_ * panels_, static_cast<float*>(out));
+    void block(const Call& call, int slot, std::size_t begin, std::size_t end, void* out) const override {
+        panels(call, slot, begin, end - begin, 0, groups_ * panels_, static_cast<float*>(out));
     }
 
   private:
@@ -72,20 +74,14 @@ class FloatConv final : public BlockOperation {
         }
     }
 
-    // Output pixels [begin, end) of the batch, weight panels [first, last) counted over all groups.
-    void blocks(const Call& call, int part, std::size_t begin, std::size_t end, std::size_t first,
-                std::size_t last) const {
-        for (std::size_t pixel = begin; pixel < end; pixel += row_block_)
-            panels(call, part, pixel, std::min(row_block_, end - pixel), first, last,
-                   call.out<float>() + pixel * filters_);
-    }
-
-    void panels(const Call& call, int part, std::size_t pixel, std::size_t rows, std::size_t first, std::size_t last,
+    // Output pixels [pixel, pixel + rows) of the batch, at most row_block_, weight panels [first, last) counted over all
+    // groups.
+    void panels(const Call& call, int slot, std::size_t pixel, std::size_t rows, std::size_t first, std::size_t last,
                 float* out) const {
         for (std::size_t group = first / panels_; group * panels_ < last; ++group) {
             const float* taps = call.in<float>() + pixel * channels_;
             if (!direct_) {
-                auto* scratch = call.scratch_of<float>(part);
+                auto* scratch = call.scratch_of<float>(slot);
                 gather(call.in<float>(), pixel, rows, group * group_channels_, scratch);
                 taps = scratch;
             }

@@ -76,8 +76,8 @@ class Fused final : public Operation {
         const std::size_t pixels = call.batch * pixels_;
         const std::size_t threads =
             std::min(static_cast<std::size_t>(call.threads_for(call.batch * steps_)), pixels / 8 + 1);
-        parallel_for(static_cast<int>(threads), pixels, [&](int part, std::size_t begin, std::size_t end) {
-            for (; begin < end; begin += block_) block(call, head, part, begin, std::min(end, begin + block_));
+        parallel_for(static_cast<int>(threads), pixels, block_, [&](int slot, std::size_t begin, std::size_t end) {
+            block(call, head, slot, begin, end);
         });
     }
 
@@ -91,13 +91,13 @@ class Fused final : public Operation {
         std::size_t pixel_bytes = 0;
     };
 
-    void block(const Call& call, const Call& head, int part, std::size_t begin, std::size_t end) const {
-        auto* buffer = call.scratch_of<std::byte>(part);
+    void block(const Call& call, const Call& head, int slot, std::size_t begin, std::size_t end) const {
+        auto* buffer = call.scratch_of<std::byte>(slot);
         const std::byte* x = nullptr;
         for (const Link& link : links_) {
             std::byte* y = link.output == kNone ? buffer : call.out<std::byte>(link.output) + begin * link.pixel_bytes;
             if (link.operation == nullptr)
-                head_->block(head, part, begin, end, y);
+                head_->block(head, slot, begin, end, y);
             else
                 link.operation->pixels(x, link.other == kNone ? nullptr : call.inputs[link.other], y, begin,
                                        end - begin);

@@ -51,12 +51,19 @@ class Budget final {
     std::size_t left_;
 };
 
+// Of `threads`, those worth waking for this many elementary steps.
+inline int useful_threads(int threads, std::size_t steps) {
+    constexpr std::size_t kStepsPerThread = 16384;
+    const std::size_t useful = 1 + steps / kStepsPerThread;
+    return useful < static_cast<std::size_t>(threads) ? static_cast<int>(useful) : threads;
+}
+
 struct Call {
     std::size_t batch;
     std::span<const void* const> inputs;
     std::span<void* const> outputs;
     int threads;
-    std::byte* scratch;  // threads parts of scratch_stride bytes each, 64-byte aligned
+    std::byte* scratch;  // for each slot of parallel_for scratch_stride bytes, 64-byte aligned
     std::size_t scratch_stride;
 
     template <class T>
@@ -68,16 +75,11 @@ struct Call {
         return static_cast<T*>(outputs[i]);
     }
     template <class T>
-    T* scratch_of(int part) const {
-        return reinterpret_cast<T*>(scratch + static_cast<std::size_t>(part) * scratch_stride);
+    T* scratch_of(int slot) const {
+        return reinterpret_cast<T*>(scratch + static_cast<std::size_t>(slot) * scratch_stride);
     }
 
-    // Threads worth waking for this many elementary steps.
-    int threads_for(std::size_t steps) const {
-        constexpr std::size_t kStepsPerThread = 16384;
-        const std::size_t useful = 1 + steps / kStepsPerThread;
-        return useful < static_cast<std::size_t>(threads) ? static_cast<int>(useful) : threads;
-    }
+    int threads_for(std::size_t steps) const { return useful_threads(threads, steps); }
 };
 
 struct Build {
@@ -102,7 +104,7 @@ class Operation {
 class BlockOperation : public Operation {
   public:
     // Pixels [begin, end) of the batch's output, at most block_pixels(), to `out`.
-    virtual void block(const Call& call, int part, std::size_t begin, std::size_t end, void* out) const = 0;
+    virtual void block(const Call& call, int slot, std::size_t begin, std::size_t end, void* out) const = 0;
     virtual std::size_t block_pixels() const { return 64; }
     // Takes over the node that alone reads this one's output, and then block() makes that node's output instead. False
     // where the two are better done one after the other.
@@ -116,7 +118,7 @@ class PixelOperation : public BlockOperation {
   public:
     explicit PixelOperation(const Build& build);
     void run(const Call& call) const final;
-    void block(const Call& call, int part, std::size_t begin, std::size_t end, void* out) const final;
+    void block(const Call& call, int slot, std::size_t begin, std::size_t end, void* out) const final;
 
     // n pixels: x and y are those pixels and may be the same memory, `first` says where in the batch they are; `other`
     // is the whole second input.

@@ -16,9 +16,10 @@ PixelOperation::PixelOperation(const Build& build)
 
 void PixelOperation::run(const Call& call) const {
     const std::size_t pixels = call.batch * pixels_;
-    parallel_for(call.threads_for(pixels * channels_), pixels, [&](int part, std::size_t begin, std::size_t end) {
-        block(call, part, begin, end, call.out<std::byte>() + begin * out_bytes_);
-    });
+    parallel_for(call.threads_for(pixels * channels_), pixels, block_pixels(),
+                 [&](int slot, std::size_t begin, std::size_t end) {
+                     block(call, slot, begin, end, call.out<std::byte>() + begin * out_bytes_);
+                 });
 }
 
 void PixelOperation::block(const Call& call, int, std::size_t begin, std::size_t end, void* out) const {

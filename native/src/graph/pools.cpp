@@ -38,9 +38,9 @@ class Pool final : public BlockOperation {
 
     void run(const Call& call) const override {
         const std::size_t pixels = call.batch * to_size(window_.h.out * window_.w.out);
-        parallel_for(call.threads_for(pixels * width_ * to_size(window_.taps())), pixels,
-                     [&](int part, std::size_t begin, std::size_t end) {
-                         block(call, part, begin, end, call.out<T>() + begin * width_);
+        parallel_for(call.threads_for(pixels * width_ * to_size(window_.taps())), pixels, block_pixels(),
+                     [&](int slot, std::size_t begin, std::size_t end) {
+                         block(call, slot, begin, end, call.out<T>() + begin * width_);
                      });
     }
 

@@ -23,10 +23,21 @@ int checked_threads(int threads) {
     return threads;
 }
 
-// [C, pixels] to [pixels, C] with rows = C, columns = pixels; and back with the two exchanged.
-void transpose(const float* in, std::size_t rows, std::size_t columns, float* out) {
-    for (std::size_t column = 0; column < columns; ++column)
-        for (std::size_t row = 0; row < rows; ++row) out[column * rows + row] = in[row * columns + column];
+// [N, rows, columns] to [N, columns, rows]: NCHW to NHWC with rows = C, columns = pixels, and back with the two
+// exchanged.
+void transpose(const float* in, std::size_t n, std::size_t rows, std::size_t columns, float* out, int threads) {
+    constexpr std::size_t kGrain = 2048;
+    parallel_for(useful_threads(threads, n * rows * columns), n * columns, kGrain,
+                 [&](int, std::size_t begin, std::size_t end) {
+                     for (std::size_t at = begin; at < end;) {
+                         const std::size_t image = at / columns, n = std::min(end, (image + 1) * columns) - at;
+                         const float* from = in + image * rows * columns + at % columns;
+                         float* to = out + at * rows;
+                         for (std::size_t column = 0; column < n; ++column)
+                             for (std::size_t row = 0; row < rows; ++row) *to++ = from[row * columns + column];
+                         at += n;
+                     }
+                 });
 }
 
 // Places in the memory of one image, handed out first-fit.
@@ -145,9 +156,8 @@ void Program::execute(const float* in, std::size_t n, float* out, std::vector<St
     for (std::size_t done = 0; done < n;) {
         const std::size_t batch = std::min(n - done, most);
         const auto at = [&](std::size_t place) { return values_.data() + place * batch; };
-        for (std::size_t i = 0; i < batch; ++i)
-            transpose(in + (done + i) * input_.elements(), input_.c, input_.pixels(),
-                      reinterpret_cast<float*>(at(input_place_)) + i * input_.elements());
+        transpose(in + done * input_.elements(), batch, input_.c, input_.pixels(),
+                  reinterpret_cast<float*>(at(input_place_)), threads_);
         for (std::size_t s = 0; s < stages_.size(); ++s) {
             const Stage& stage = stages_[s];
             const auto start = Clock::now();
@@ -161,9 +171,8 @@ void Program::execute(const float* in, std::size_t n, float* out, std::vector<St
                                   scratch_stride_});
             if (steps != nullptr) (*steps)[s].seconds += std::chrono::duration<double>(Clock::now() - start).count();
         }
-        for (std::size_t i = 0; i < batch; ++i)
-            transpose(reinterpret_cast<const float*>(at(output_place_)) + i * output_.elements(), output_.pixels(),
-                      output_.c, out + (done + i) * output_.elements());
+        transpose(reinterpret_cast<const float*>(at(output_place_)), batch, output_.pixels(), output_.c,
+                  out + done * output_.elements(), threads_);
         done += batch;
     }
 }

@@ -18,14 +18,12 @@ class Flatten final : public Operation {
             return;
         }
         const std::size_t words = words_for(in_.c), image = words_for(in_.elements());
-        parallel_for(call.threads_for(call.batch * in_.pixels() * words), call.batch,
-                     [&](int, std::size_t begin, std::size_t end) {
-                         for (std::size_t n = begin; n < end; ++n) {
-                             BitWriter writer(call.out<std::uint64_t>() + n * image);
-                             for (std::size_t p = 0; p < in_.pixels(); ++p)
-                                 writer.append_row(call.in<std::uint64_t>() + (n * in_.pixels() + p) * words, 0, in_.c);
-                             writer.finish();
-                         }
+        parallel_for(call.threads_for(call.batch * in_.pixels() * words), call.batch, 1,
+                     [&](int, std::size_t n, std::size_t) {
+                         BitWriter writer(call.out<std::uint64_t>() + n * image);
+                         for (std::size_t p = 0; p < in_.pixels(); ++p)
+                             writer.append_row(call.in<std::uint64_t>() + (n * in_.pixels() + p) * words, 0, in_.c);
+                         writer.finish();
                      });
     }
 
@@ -46,10 +44,8 @@ class Pick final : public Operation {
     }
 
     void run(const Call& call) const override {
-        parallel_for(call.threads_for(call.batch * out_.elements()), call.batch * out_.h,
-                     [&](int, std::size_t begin, std::size_t end) {
-                         for (std::size_t row = begin; row < end; ++row) one_row(call, row);
-                     });
+        parallel_for(call.threads_for(call.batch * out_.elements()), call.batch * out_.h, 1,
+                     [&](int, std::size_t row, std::size_t) { one_row(call, row); });
     }
 
   private:

@@ -54,23 +54,21 @@ class TapConv final : public BlockOperation {
 
     void run(const Call& call) const override {
         const std::size_t pixels = call.batch * to_size(window_.h.out * window_.w.out);
-        parallel_for(call.threads_for(pixels * filters_ * steps_ / 8), pixels,
-                     [&](int part, std::size_t begin, std::size_t end) {
-                         for (; begin < end; begin += block_)
-                             block(call, part, begin, std::min(end, begin + block_),
-                                   call.out<std::int32_t>() + begin * filters_);
+        parallel_for(call.threads_for(pixels * filters_ * steps_ / 8), pixels, block_,
+                     [&](int slot, std::size_t begin, std::size_t end) {
+                         block(call, slot, begin, end, call.out<std::int32_t>() + begin * filters_);
                      });
     }
 
     std::size_t block_pixels() const override { return block_; }
     std::size_t block_step() const override { return step_; }
-    void block(const Call& call, int part, std::size_t begin, std::size_t end, void* out) const override {
+    void block(const Call& call, int slot, std::size_t begin, std::size_t end, void* out) const override {
         const std::size_t width = to_size(window_.w.out), image = to_size(window_.h.out) * width;
         auto* to = static_cast<std::int32_t*>(out);
         while (begin < end) {
             const std::size_t period = span_ > 1 ? image : width;  // a piece lies in one image, or in one row
             const std::size_t n = std::min(end - begin, period - begin % period);
-            piece(call, part, begin, n, to);
+            piece(call, slot, begin, n, to);
             begin += n;
             to += n * filters_;
         }
@@ -116,8 +114,8 @@ class TapConv final : public BlockOperation {
     }
 
     // n output pixels from `pixel` on, all of one image.
-    void piece(const Call& call, int part, std::size_t pixel, std::size_t n, std::int32_t* out) const {
-        auto* band = call.scratch_of<std::int8_t>(part);
+    void piece(const Call& call, int slot, std::size_t pixel, std::size_t n, std::int32_t* out) const {
+        auto* band = call.scratch_of<std::int8_t>(slot);
         auto** rows = reinterpret_cast<std::int32_t**>(band + band_bytes_);
         const PixelCursor at(window_, static_cast<std::int64_t>(pixel));
         const std::size_t width = to_size(window_.w.out), x = to_size(at.x);

@@ -20,7 +20,7 @@ template <class Fn>
 void in_shares(std::size_t n, int threads, const Fn& fn) {
     const nanobind::gil_scoped_release unlocked;
     const int worth = static_cast<int>(std::min<std::size_t>(n / kShare + 1, kMaxThreads));
-    parallel_for(std::clamp(threads, 1, worth), n,
+    parallel_for(std::clamp(threads, 1, worth), n, kShare,
                  [&](int, std::size_t begin, std::size_t end) { fn(begin, end - begin); });
 }
 
