@@ -81,7 +81,7 @@ void sgemm(const sbn::SgemmKernel& kernel) {
     float* w = aligned(store, padded * k);
     draw(w, padded * k);
     product<float, float>(k, n, [&](auto* a, auto a_stride, auto m, auto* out, auto stride) {
-        kernel.run(a, a_stride, m, w, bias.data(), n, k, out, stride);
+        kernel.run(a, a_stride, m, w, bias.data(), n, {1, k, 0}, out, stride);
     });
 }
 

@@ -101,13 +101,16 @@ void bgemm(const char* name, const sbn::BgemmKernel& kernel) {
 // Small whole numbers, so that every order of adding gives the same sum.
 void sgemm(const char* name, const sbn::SgemmKernel& kernel) {
     int cases = 0;
-    for (const std::size_t m : {1u, 3u, 4u, 5u, 8u})
+    for (const std::size_t m : {1u, 2u, 3u, 4u, 5u, 6u, 7u, 11u, 14u})
         for (const std::size_t n : {1u, 7u, 8u, 9u, 15u, 16u, 17u, 33u})
-            for (const std::size_t k : {1u, 2u, 27u, 65u}) {
-                const std::size_t a_stride = k + g_random() % 3, stride = n + g_random() % 3,
+            for (const sbn::Stretched& taps : {sbn::Stretched{1, 1, 0}, {1, 2, 0}, {1, 65, 0}, {3, 9, 50}, {7, 3, 5}}) {
+                // Rows of one stretch lie apart, those of several overlap.
+                const std::size_t k = taps.size(), reach = (taps.stretches - 1) * taps.pitch + taps.length;
+                const std::size_t a_stride = taps.stretches > 1 ? 1 + g_random() % 3 : k + g_random() % 3,
+                                  stride = n + g_random() % 3,
                                   padded = (n + kernel.lanes - 1) / kernel.lanes * kernel.lanes;
                 const auto draw = [] { return static_cast<float>(g_random() % 17) - 8.0f; };
-                std::vector<float> a((m - 1) * a_stride + k), filters(n * k), store, bias(padded),
+                std::vector<float> a((m - 1) * a_stride + reach), filters(n * k), store, bias(padded),
                     out(m * stride + 16, kGuard);
                 for (auto& x : a) x = draw();
                 for (auto& x : filters) x = draw();
@@ -116,13 +119,15 @@ void sgemm(const char* name, const sbn::SgemmKernel& kernel) {
                 for (std::size_t c = 0; c < n; ++c)
                     for (std::size_t i = 0; i < k; ++i)
                         w[(c / kernel.lanes * k + i) * kernel.lanes + c % kernel.lanes] = filters[c * k + i];
-                kernel.run(a.data(), a_stride, m, w, bias.data(), n, k, out.data(), stride);
+                kernel.run(a.data(), a_stride, m, w, bias.data(), n, taps, out.data(), stride);
                 for (std::size_t i = 0; i < out.size(); ++i) {
                     const std::size_t row = i / stride, column = i % stride;
                     float expected = kGuard;
                     if (row < m && column < n) {
                         expected = bias[column];
-                        for (std::size_t j = 0; j < k; ++j) expected += a[row * a_stride + j] * filters[column * k + j];
+                        for (std::size_t j = 0; j < k; ++j)
+                            expected += a[row * a_stride + j / taps.length * taps.pitch + j % taps.length] *
+                                        filters[column * k + j];
                     }
                     require(out[i] == expected, name, "wrong element", m, n, k);
                 }

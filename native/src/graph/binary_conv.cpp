@@ -106,8 +106,8 @@ class BinaryConv final : public BlockOperation {
             }
     }
 
-    // Output pixels [pixel, pixel + rows) of the batch, at most row_block_, weight panels [first, last) counted over all
-    // groups.
+    // Output pixels [pixel, pixel + rows) of the batch, at most row_block_, weight panels [first, last) counted over
+    // all groups.
     void panels(const Call& call, int slot, std::size_t pixel, std::size_t rows, std::size_t first, std::size_t last,
                 std::int32_t* out) const {
         for (std::size_t group = first / panels_; group * panels_ < last; ++group) {

@@ -76,9 +76,8 @@ class Fused final : public Operation {
         const std::size_t pixels = call.batch * pixels_;
         const std::size_t threads =
             std::min(static_cast<std::size_t>(call.threads_for(call.batch * steps_)), pixels / 8 + 1);
-        parallel_for(static_cast<int>(threads), pixels, block_, [&](int slot, std::size_t begin, std::size_t end) {
-            block(call, head, slot, begin, end);
-        });
+        parallel_for(static_cast<int>(threads), pixels, block_,
+                     [&](int slot, std::size_t begin, std::size_t end) { block(call, head, slot, begin, end); });
     }
 
   private:

@@ -3,13 +3,14 @@
 //     out[m][n] = bias[n] + sum over k of a[m][k] * w[k][n]
 //
 // Contract
-//   a      [m] rows of k floats, a_stride apart.
+//   a      [m] rows, a_stride apart, of k floats: k.stretches of k.length neighbours, k.pitch apart. A gathered row is
+//          one stretch; a window of an image is one for each of its rows, and those of neighbouring pixels overlap.
 //   w      ceil(n / lanes) panels: weight k of channel c stands at panel c / lanes, position k * lanes + c % lanes;
 //          64-byte aligned; missing channels of the last panel are 0.
 //   bias   [ceil(n / lanes) * lanes].
 //   out    [m] rows of n floats, out_stride apart; nothing outside is written.
-//   m, n, k >= 1. Terms are added in the order of k, one accumulator per output, so a result depends on the tier
-//   (fused multiply-add or not) but never on m, threads or batch.
+//   m, n, k.stretches, k.length >= 1. Terms are added in the order of k, one accumulator per output, so a result
+//   depends on the tier (fused multiply-add or not) but never on m, threads or batch.
 //
 //   tier       lanes  tile (rows x vectors)  per vector and k                        limited by
 //   portable   8      6 x 2 of 4 floats      multiply, add (SSE2 on x86-64)          adder latency, two float ports
@@ -21,11 +22,16 @@
 
 namespace sbn {
 
+struct Stretched {
+    std::size_t stretches, length, pitch;
+    std::size_t size() const { return stretches * length; }
+};
+
 struct SgemmKernel {
     std::size_t lanes;
     std::size_t tile_rows;
     void (*run)(const float* a, std::size_t a_stride, std::size_t m, const float* w, const float* bias, std::size_t n,
-                std::size_t k, float* out, std::size_t out_stride);
+                const Stretched& k, float* out, std::size_t out_stride);
 };
 
 extern const SgemmKernel kSgemmPortable;
