@@ -168,10 +168,26 @@ def test_instruction_counts(tmp_path: Path) -> None:
     path = tmp_path / "counts.json"
     content = {"model": "resnet20", "batch_size": 32, "tool": "callgrind", "counts": {"ste": {"instructions": 5}}}
     path.write_text(json.dumps(content))
-    counted = read_instructions(path)
+    counted = read_instructions([path])
     assert counted.counts == {"ste": 5.0}
     record = read_record(write_run(tmp_path / "a"))
     assert compare([record], counted).instructions(compare([record]).settings[0]) is None, "another network"
     path.write_text(json.dumps({**content, "counts": {"ste": {}}}))
     with pytest.raises(DataError, match="holds no instruction counts"):
-        read_instructions(path)
+        read_instructions([path])
+
+
+def test_instruction_counts_of_two_files(tmp_path: Path) -> None:
+    def counts(name: str, tool: str = "callgrind", **counts: float) -> Path:
+        path = tmp_path / f"{name}.json"
+        rows = {method: {"instructions": count} for method, count in counts.items()}
+        path.write_text(json.dumps({"model": "resnet20", "batch_size": 32, "tool": tool, "counts": rows}))
+        return path
+
+    first = counts("first", ste=1000, sfao=1001)
+    counted = read_instructions([first, counts("second", ste=1002, bop=900)])
+    assert counted.counts == {"ste": 1000.0, "sfao": 1001.0, "bop": 900.0}
+    with pytest.raises(DataError, match=r"other\.json and .*first\.json count different steps \(tool\)"):
+        read_instructions([first, counts("other", tool="perf", bop=900)])
+    with pytest.raises(DataError, match=r"count different steps \(ste\)"):
+        read_instructions([first, counts("other", ste=1020, bop=900)])

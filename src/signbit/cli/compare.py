@@ -33,7 +33,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, required=True, help="folder of the comparison; the same one continues it")
     parser.add_argument("--title", default="Comparison", help="headline of the report (default: Comparison)")
     parser.add_argument(
-        "--instructions", type=Path, metavar="FILE", help="counts from signbit bench-train --count instructions --out"
+        "--instructions",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="counts from signbit bench-train --count instructions --out; may be given again, for other methods",
     )
 
 
@@ -104,8 +109,8 @@ def _command(args: argparse.Namespace) -> str:
         value = getattr(args, name)
         if value and name != "data_dir" and (name != "model" or args.methods):
             words += [f"--{name.replace('_', '-')}", str(value)]
-    if args.instructions:
-        words += ["--instructions", args.instructions.name]
+    for path in args.instructions:
+        words += ["--instructions", path.name]
     return shlex.join([*words, "--out", args.out.name])
 
 

@@ -21,7 +21,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--record", type=Path, metavar="FILE", help="write everything as JSON")
     parser.add_argument("--title", default="Comparison", help="headline (default: Comparison)")
     parser.add_argument(
-        "--instructions", type=Path, metavar="FILE", help="counts from signbit bench-train --count instructions --out"
+        "--instructions",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="counts from signbit bench-train --count instructions --out; may be given again, for other methods",
     )
 
 
@@ -59,8 +64,8 @@ def run(args: argparse.Namespace) -> Mapping[str, Any]:
 def _command(args: argparse.Namespace) -> str:
     """The command that wrote a document; folders of runs by their names, since they may lie anywhere."""
     words = ["signbit", "report", *(path.name for path in args.runs)]
-    if args.instructions:
-        words += ["--instructions", args.instructions.name]
+    for path in args.instructions:
+        words += ["--instructions", path.name]
     return shlex.join(words)
 
 

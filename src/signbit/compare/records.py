@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from math import isclose
 from pathlib import Path
 from typing import Any
 
@@ -94,11 +95,28 @@ class InstructionCounts:
     counts: Mapping[str, float]
 
 
-def read_instructions(path: Path) -> InstructionCounts:
-    """What ``signbit bench-train --count instructions --out`` wrote.
+def read_instructions(paths: Sequence[Path]) -> InstructionCounts:
+    """What ``signbit bench-train --count instructions --out`` wrote into one file, or into several, method by method.
 
-    Errors: :class:`DataError` if ``path`` is not such a file.
+    Errors: :class:`DataError` for a file of another kind, and for files about different steps: another network, batch
+    or tool, or a method in both of them whose counts are more than 1 % apart.
     """
+    first, *others = map(_read_instructions, paths)
+    counts = dict(first.counts)
+    for path, other in zip(paths[1:], others, strict=True):
+        differences = [name for name in ("model", "batch_size", "tool") if getattr(other, name) != getattr(first, name)]
+        differences += [
+            name for name, count in other.counts.items() if not isclose(count, counts.get(name, count), rel_tol=0.01)
+        ]
+        if differences:
+            raise DataError(
+                f"{path} and {paths[0]} count different steps ({', '.join(differences)}); count all methods in one go"
+            )
+        counts = {**counts, **other.counts, **counts}
+    return replace(first, counts=counts)
+
+
+def _read_instructions(path: Path) -> InstructionCounts:
     try:
         content = json.loads(path.read_text())
         counts = {name: float(row["instructions"]) for name, row in content["counts"].items()}
