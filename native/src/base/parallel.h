@@ -13,9 +13,9 @@ void parallel_for_impl(int threads, std::size_t count, std::size_t grain, Parall
 
 // Calls fn(slot, begin, end) for ranges of at most `grain` that partition [0, count), on at most `threads` (1 ..
 // kMaxThreads) threads; no two at a time have the same slot, 0 .. threads - 1. Each thread begins with the ranges of
-// its own share of [0, count), and then takes over what is left of the others': one that
-// comes late or loses its core holds up no more than the range it is in. What the ranges are depends on `threads`,
-// `count` and `grain` alone; which thread does them does not matter.
+// its own share of [0, count), and then takes over what is left of the others': one that comes late or loses its core
+// holds up no more than the range it is in. What the ranges are depends on `threads`, `count` and `grain` alone; which
+// thread does them does not matter.
 // fn must not throw. Workers are started at the first use and shared by everybody; a caller that finds them busy does
 // everything itself. On Linux they keep off the core of the last caller that had to wake them. After a fork the child
 // starts with no workers and makes its own.
