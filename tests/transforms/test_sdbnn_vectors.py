@@ -97,7 +97,7 @@ def test_whole_convolution(arrays: Arrays, case: str, monkeypatch: pytest.Monkey
         "grad_fc1": asd.squeeze.weight, "grad_fc2": asd.expand.weight,
     }  # fmt: skip
     # Mathematical libraries differ in the last bit of tanh, and 1 - tanh^2 carries it beyond the tolerance in 7 of the
-    # 9,000 gradients here. So each is compared with the nearest of those that follow from this tanh and its neighbours.
+    # 10,644 gradients here. Each is compared with the nearest of those that follow from this tanh and its neighbours.
     found: dict[str, list[npt.NDArray[np.float32]]] = {name: [] for name in parameters}
     for steps in (-1, 0, 1):
         with monkeypatch.context() as patched:
