@@ -7,6 +7,7 @@ import json
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, NoReturn
 
 from signbit.errors import ConfigError, MissingDependencyError, UnknownNameError
@@ -79,6 +80,18 @@ def table(rows: Iterable[Sequence[object]], header: Sequence[str]) -> str:
 
 def _is_number(text: str) -> bool:
     return text.replace(",", "").replace(".", "", 1).replace("-", "", 1).isdigit() or text == ""
+
+
+def add_instructions(parser: argparse.ArgumentParser) -> None:
+    """The option of what reports on runs beside instructions that were counted apart."""
+    parser.add_argument(
+        "--instructions",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="counts from signbit bench-train --count instructions --out; may be given again, for other methods",
+    )
 
 
 def positive_int(text: str) -> int:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from signbit.cli.command import Command, positive_int, say, table
+from signbit.cli.command import Command, add_instructions, positive_int, say, table
 from signbit.errors import SignbitError
 from signbit.files import make_folder, write_bytes_atomically
 from signbit.folder_lock import folder_lock
@@ -32,14 +32,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--jobs", type=positive_int, help="runs at a time; they share the cores (default: one a core)")
     parser.add_argument("--out", type=Path, required=True, help="folder of the comparison; the same one continues it")
     parser.add_argument("--title", default="Comparison", help="headline of the report (default: Comparison)")
-    parser.add_argument(
-        "--instructions",
-        type=Path,
-        action="append",
-        default=[],
-        metavar="FILE",
-        help="counts from signbit bench-train --count instructions --out; may be given again, for other methods",
-    )
+    add_instructions(parser)
 
 
 def run(args: argparse.Namespace) -> Mapping[str, Any]:

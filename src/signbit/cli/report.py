@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from signbit.cli.command import Command, say, table
+from signbit.cli.command import Command, add_instructions, say, table
 from signbit.errors import DataError
 from signbit.files import write_bytes_atomically
 
@@ -20,14 +20,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--csv", type=Path, metavar="FILE", help="write one line a setting")
     parser.add_argument("--record", type=Path, metavar="FILE", help="write everything as JSON")
     parser.add_argument("--title", default="Comparison", help="headline (default: Comparison)")
-    parser.add_argument(
-        "--instructions",
-        type=Path,
-        action="append",
-        default=[],
-        metavar="FILE",
-        help="counts from signbit bench-train --count instructions --out; may be given again, for other methods",
-    )
+    add_instructions(parser)
 
 
 def run(args: argparse.Namespace) -> Mapping[str, Any]:
