@@ -111,6 +111,12 @@ def test_linear_layers(channels: int) -> None:
     check(Case(Alphabet.PM1, 0, 1, 1, 1, channels, 130, (1, 1)), channels)
 
 
+@pytest.mark.parametrize("filters", [*range(23, 34), 47, 48, 49, 63, 64, 65, 127, 128, 129])
+def test_linear_layers_of_all_widths(filters: int) -> None:
+    """One row meets several panels of filters at once, of which the last may be missing or in part filled."""
+    check(Case(Alphabet.PM1, 0, 1, 1, 1, 70, filters, (1, 1)), filters)
+
+
 IMAGE_CASES = {
     "the image ends a block": Case(Alphabet.PM1, 0, 3, 7, 7, 64, 33, (3, 3), pads=(1, 1, 1, 1)),
     "many blocks": Case(Alphabet.PM1, 0, 1, 41, 20, 64, 16, (3, 3), pads=(1, 1, 1, 1)),

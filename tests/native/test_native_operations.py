@@ -67,6 +67,17 @@ def test_conv2d(seed: int, weights: str) -> None:
     check(graph, floats(rng, 2, channels, height, width), exact=False)
 
 
+@pytest.mark.parametrize("filters", [1, 8, *range(23, 34), 47, 48, 49, 63, 64, 65, 96, 97, 127, 128, 129])
+def test_linear_layers_of_all_widths(filters: int) -> None:
+    """One row meets several panels of filters at once; small integers, whose sums are exact."""
+    rng = np.random.default_rng(filters)
+    weight, bias = (rng.integers(-9, 10, shape).astype(np.float32) for shape in ((filters, 1, 1, 70), filters))
+    builder = GraphBuilder()
+    blobs = {"weight": weight, "bias": bias}
+    graph = builder.graph(builder.node("conv2d", builder.input((1, 1, 70)), blobs=blobs))
+    check(graph, rng.integers(-9, 10, (1, 70, 1, 1)).astype(np.float32), exact=True)
+
+
 @pytest.mark.parametrize("seed", range(12))
 @pytest.mark.parametrize("dtype", ["f32", "i32", "pm1", "zero_one"])
 def test_max_pool2d(seed: int, dtype: str) -> None:

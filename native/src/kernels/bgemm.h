@@ -30,6 +30,9 @@
 //   avx512             64     2 x 2                 as avx2, on twice the channels     port 5 (vpshufb), ports 0 and 5
 //   avx512_vpopcntdq   16     4 x 4                 vpxord (broadcast), vpopcntd, vpaddd      port 5 (vpopcntd)
 //   neon               8      4 x 2                 2 x eor, cnt, add                         vector pipes
+//
+// A single row counted by word meets every weight once and is limited by memory: its tile is 1 x 4, four streams, and
+// the weights of the next four panels are asked for while these are counted.
 #pragma once
 #include <cstddef>
 #include <cstdint>

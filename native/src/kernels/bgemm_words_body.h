@@ -9,6 +9,7 @@
 namespace sbn {
 namespace {
 
+constexpr std::size_t kRowPanels = 4;  // of a single row, see bgemm.h
 constexpr std::size_t kMaxWords = std::size_t{1} << 20;
 
 std::size_t panel_bytes(std::size_t k_words) {
@@ -30,15 +31,24 @@ inline void panel_column(const std::uint32_t* a, std::size_t a_stride, std::size
         tile<1, kPanels>(a + row * a_stride, a_stride, w, k_words, out + row * out_stride, out_stride, used);
 }
 
+// From a column on, as many whole groups of panels as there are; the column behind them.
+template <std::size_t kPanels>
+inline std::size_t columns(std::size_t column, const std::uint32_t* a, std::size_t a_stride, std::size_t m,
+                           const std::uint32_t* w, std::size_t n, std::size_t k_words, std::int32_t* counts,
+                           std::size_t counts_stride) {
+    for (; column + (kPanels - 1) * kLanes < n; column += kPanels * kLanes)
+        panel_column<kPanels>(a, a_stride, m, w + column * k_words, k_words, counts + column, counts_stride,
+                              n - column);
+    return column;
+}
+
 void run(const std::uint32_t* a, std::size_t a_stride, std::size_t m, const std::byte* panels, std::size_t n,
          std::size_t k_words, std::int32_t* counts, std::size_t counts_stride) {
     const auto* w = reinterpret_cast<const std::uint32_t*>(panels);
     std::size_t column = 0;
-    for (; column + (kTilePanels - 1) * kLanes < n; column += kTilePanels * kLanes)
-        panel_column<kTilePanels>(a, a_stride, m, w + column * k_words, k_words, counts + column, counts_stride,
-                                  n - column);
-    for (; column < n; column += kLanes)
-        panel_column<1>(a, a_stride, m, w + column * k_words, k_words, counts + column, counts_stride, n - column);
+    if (m == 1) column = columns<kRowPanels>(column, a, a_stride, m, w, n, k_words, counts, counts_stride);
+    column = columns<kTilePanels>(column, a, a_stride, m, w, n, k_words, counts, counts_stride);
+    columns<1>(column, a, a_stride, m, w, n, k_words, counts, counts_stride);
 }
 
 }  // namespace

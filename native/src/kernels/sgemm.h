@@ -12,6 +12,9 @@
 //   m, n, k.stretches, k.length >= 1. Terms are added in the order of k, one accumulator per output, so a result
 //   depends on the tier (fused multiply-add or not) but never on m, threads or batch.
 //
+// A single row meets every weight once and is limited by memory, which delivers several streams faster than one: its
+// tile is 1 row x 4 panels.
+//
 //   tier       lanes  tile (rows x vectors)  per vector and k                        limited by
 //   portable   8      6 x 2 of 4 floats      multiply, add (SSE2 on x86-64)          adder latency, two float ports
 //   avx2       16     6 x 2 of 8 floats      vfmadd231ps with a broadcast operand    two FMA ports
