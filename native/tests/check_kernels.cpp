@@ -67,7 +67,7 @@ void pointwise(const char* name, const sbn::PointwiseKernel& kernel) {
         0.0f, -0.0f, 1.0f, -1.0f, 0.3f, -2.7f, Limits::infinity(), -Limits::infinity(), 1e-45f, 3e38f, -3e38f, 7.25f};
     const auto draw = [&] { return specials[g_random() % specials.size()]; };
     const auto same = [](float a, float b) { return std::memcmp(&a, &b, sizeof a) == 0 || (a != a && b != b); };
-    for (std::size_t c = 1; c < 40; ++c) {
+    for (std::size_t c = 1; c < 80; ++c) {
         const std::size_t m = 3, n = m * c;
         std::vector<float> x(n), other(n), scale(c), shift(c), y(n + 1, kGuard);
         std::vector<std::int32_t> counts(n), base(n);
@@ -97,9 +97,24 @@ void pointwise(const char* name, const sbn::PointwiseKernel& kernel) {
         check("wrong mul", [&](std::size_t i) { return x[i] * other[i]; });
         kernel.clamp(x.data(), n, -1.0f, 0.5f, y.data());
         check("wrong clamp", [&](std::size_t i) { return std::min(std::max(x[i], -1.0f), 0.5f); });
-        std::copy(other.begin(), other.end(), y.begin());
-        kernel.maximum(x.data(), n, y.data());
-        check("wrong maximum", [&](std::size_t i) { return std::max(other[i], x[i]); });
+        for (const std::size_t rows : {1, 2, 5}) {
+            const std::size_t columns = 3, step = (columns + 1) * c;
+            std::vector<float> image(rows * step, kGuard), best(c + 1, kGuard), mean = best;
+            for (std::size_t i = 0; i < image.size(); ++i)
+                if (i % step < columns * c) image[i] = draw();
+            kernel.maximum(image.data(), rows, step, columns, c, best.data());
+            kernel.mean(image.data(), rows, step, columns, c, 7.0f, mean.data());
+            for (std::size_t i = 0; i < c; ++i) {
+                float most = image[i], sum = image[i];
+                for (std::size_t pixel = 1; pixel < rows * columns; ++pixel) {
+                    const float v = image[pixel / columns * step + pixel % columns * c + i];
+                    most = std::max(most, v), sum += v;
+                }
+                require(same(best[i], most), name, "wrong maximum", rows, c, i);
+                require(same(mean[i], sum / 7.0f), name, "wrong mean", rows, c, i);
+            }
+            require(best[c] == kGuard && mean[c] == kGuard, name, "wrote outside", rows, c, c);
+        }
         for (const int by : {0, 1}) {
             const std::size_t stride = c + 2;
             std::vector<std::int32_t> z(m * stride, kGuard);

@@ -138,10 +138,9 @@ void threshold(Pack pack, std::uint32_t falling, const Repeated* x) {
     require(std::memcmp(bits.data() + kFarPixels, expected.data(), kPiecePixels * 8) == 0, "differs past 2 GiB");
 }
 
-// run(x, m, y): m rows of kChannels; y holds something before.
+// run(x, m, y): m rows of kChannels.
 template <class X>
-void elementwise(bool in_place, const std::function<void(const X*, std::size_t, float*)>& run, const Repeated* x,
-                 const Repeated* y) {
+void elementwise(const std::function<void(const X*, std::size_t, float*)>& run, const Repeated* x, const Repeated* y) {
     const auto near = drawn<X>(kPixels * kChannels);
     const auto before = drawn<float>(kPixels * kChannels);
     std::vector<float> expected = before;
@@ -150,10 +149,8 @@ void elementwise(bool in_place, const std::function<void(const X*, std::size_t, 
     Odd<float> odd_y(before);
     run(odd_x.data(), kPixels, odd_y.data());
     require(odd_y.equals(expected), "differs at odd addresses");
-    if (in_place) {
-        run(odd_x.data(), kPixels, reinterpret_cast<float*>(odd_x.data()));
-        require(std::memcmp(odd_x.data(), expected.data(), expected.size() * 4) == 0, "differs in place");
-    }
+    run(odd_x.data(), kPixels, reinterpret_cast<float*>(odd_x.data()));
+    require(std::memcmp(odd_x.data(), expected.data(), expected.size() * 4) == 0, "differs in place");
     if (x == nullptr) return;
     draw(x->all<X>(), kPiecePixels * kChannels);
     draw(x->last<X>(), kPiecePixels * kChannels);
@@ -164,18 +161,41 @@ void elementwise(bool in_place, const std::function<void(const X*, std::size_t, 
     require(std::memcmp(y->last<float>(), last.data(), Repeated::kPiece) == 0, "differs past 2 GiB");
 }
 
+// run(x, rows, row_step, columns, y): a window to one pixel.
+void windowed(const std::function<void(const float*, std::size_t, std::size_t, std::size_t, float*)>& run,
+              const Repeated* x) {
+    constexpr std::size_t half = kPixels / 2, piece = kPiecePixels * kChannels;
+    const auto near = drawn<float>(2 * half * kChannels);
+    std::vector<float> expected(kChannels), found(kChannels);
+    run(near.data(), 2, half * kChannels, half, expected.data());
+    Odd<float> odd_x(near);
+    Odd<float> odd_y(found);
+    run(odd_x.data(), 2, half * kChannels, half, odd_y.data());
+    require(odd_y.equals(expected), "differs at odd addresses");
+    if (x == nullptr) return;
+    draw(x->all<float>(), piece);
+    draw(x->last<float>(), piece);
+    std::vector<float> both(2 * piece);
+    std::copy_n(x->all<float>(), piece, both.begin());
+    std::copy_n(x->last<float>(), piece, both.begin() + piece);
+    run(both.data(), 2, piece, kPiecePixels, expected.data());
+    run(x->all<float>(), 2, kFarPixels * kChannels, kPiecePixels, found.data());
+    require(std::memcmp(found.data(), expected.data(), kChannels * 4) == 0, "differs past 2 GiB");
+}
+
 void pointwise(const sbn::PointwiseKernel& kernel, const Repeated* x, const Repeated* y) {
     constexpr std::size_t c = kChannels;
     Odd<float> scale{drawn<float>(c)}, shift{drawn<float>(c)};
-    elementwise<float>(
-        true, [&](auto* a, auto m, auto* b) { kernel.affine_f32(a, m, c, scale.data(), shift.data(), b); }, x, y);
+    elementwise<float>([&](auto* a, auto m, auto* b) { kernel.affine_f32(a, m, c, scale.data(), shift.data(), b); }, x,
+                       y);
     elementwise<std::int32_t>(
-        true, [&](auto* a, auto m, auto* b) { kernel.affine_i32(a, m, c, scale.data(), shift.data(), b); }, x, y);
-    elementwise<float>(true, [&](auto* a, auto m, auto* b) { kernel.prelu(a, m, c, scale.data(), b); }, x, y);
-    elementwise<float>(true, [&](auto* a, auto m, auto* b) { kernel.add(a, a, m * c, b); }, x, y);
-    elementwise<float>(true, [&](auto* a, auto m, auto* b) { kernel.mul(a, a, m * c, b); }, x, y);
-    elementwise<float>(true, [&](auto* a, auto m, auto* b) { kernel.clamp(a, m * c, -1.5f, 2.0f, b); }, x, y);
-    elementwise<float>(false, [&](auto* a, auto m, auto* b) { kernel.maximum(a, m * c, b); }, x, y);
+        [&](auto* a, auto m, auto* b) { kernel.affine_i32(a, m, c, scale.data(), shift.data(), b); }, x, y);
+    elementwise<float>([&](auto* a, auto m, auto* b) { kernel.prelu(a, m, c, scale.data(), b); }, x, y);
+    elementwise<float>([&](auto* a, auto m, auto* b) { kernel.add(a, a, m * c, b); }, x, y);
+    elementwise<float>([&](auto* a, auto m, auto* b) { kernel.mul(a, a, m * c, b); }, x, y);
+    elementwise<float>([&](auto* a, auto m, auto* b) { kernel.clamp(a, m * c, -1.5f, 2.0f, b); }, x, y);
+    windowed([&](auto* a, auto m, auto step, auto n, auto* b) { kernel.maximum(a, m, step, n, c, b); }, x);
+    windowed([&](auto* a, auto m, auto step, auto n, auto* b) { kernel.mean(a, m, step, n, c, 9.0f, b); }, x);
 }
 
 }  // namespace

@@ -8,26 +8,36 @@
 namespace sbn {
 namespace {
 
-struct Maximum {
-    static void merge(const PointwiseKernel& kernel, const float* x, std::size_t n, float* y) {
-        kernel.maximum(x, n, y);
-    }
-    static void merge(const PointwiseKernel&, const std::int32_t* x, std::size_t n, std::int32_t* y) {
-        for (std::size_t i = 0; i < n; ++i) y[i] = std::max(y[i], x[i]);
-    }
-    static void merge(const PointwiseKernel&, const std::uint64_t* x, std::size_t n, std::uint64_t* y) {
-        for (std::size_t i = 0; i < n; ++i) y[i] |= x[i];
-    }
+// The taps of one window inside the image: [rows][columns] pixels of `width` elements, rows row_step elements apart.
+struct Inside {
+    std::size_t rows, row_step, columns, width;
 };
 
-struct Sum {
-    static void merge(const PointwiseKernel& kernel, const float* x, std::size_t n, float* y) {
-        kernel.add(y, x, n, y);
+struct Maximum {
+    static void of(const PointwiseKernel& kernel, const float* x, const Inside& in, float, float* y) {
+        kernel.maximum(x, in.rows, in.row_step, in.columns, in.width, y);
+    }
+    template <class T>
+    static void of(const PointwiseKernel&, const T* x, const Inside& in, float, T* y) {
+        std::copy_n(x, in.width, y);
+        for (std::size_t row = 0; row < in.rows; ++row, x += in.row_step)
+            for (std::size_t column = 0; column < in.columns; ++column)
+                for (std::size_t i = 0; i < in.width; ++i) merge(y[i], x[column * in.width + i]);
+    }
+
+  private:
+    static void merge(std::int32_t& best, std::int32_t x) { best = std::max(best, x); }
+    static void merge(std::uint64_t& bits, std::uint64_t x) { bits |= x; }
+};
+
+struct Mean {
+    static void of(const PointwiseKernel& kernel, const float* x, const Inside& in, float taps, float* y) {
+        kernel.mean(x, in.rows, in.row_step, in.columns, in.width, taps, y);
     }
 };
 
 // T is what one pixel holds `width` of: channels, or words of them.
-template <class T, class Merge>
+template <class T, class Reduce>
 class Pool final : public BlockOperation {
   public:
     explicit Pool(const Build& build)
@@ -54,20 +64,10 @@ class Pool final : public BlockOperation {
     void one(const T* batch, const PixelCursor& at, T* out) const {
         const Axis &h = window_.h, &w = window_.w;
         const Taps ys = h.inside(at.y), xs = w.inside(at.x);
-        bool first = true;
-        for (std::int64_t y = ys.begin; y < ys.end; ++y)
-            for (std::int64_t x = xs.begin; x < xs.end; ++x, first = false) {
-                const T* in =
-                    batch + to_size((at.image * h.in + h.origin(at.y) + y) * w.in + w.origin(at.x) + x) * width_;
-                if (first)
-                    std::copy_n(in, width_, out);
-                else
-                    Merge::merge(kernel_, in, width_, out);
-            }
-        if constexpr (std::is_same_v<Merge, Sum>) {
-            const auto taps = static_cast<float>(count_padding_ ? window_.taps() : ys.size() * xs.size());
-            for (std::size_t i = 0; i < width_; ++i) out[i] /= taps;
-        }
+        const std::int64_t first = (at.image * h.in + h.origin(at.y) + ys.begin) * w.in + w.origin(at.x) + xs.begin;
+        const Inside inside{to_size(ys.size()), to_size(w.in) * width_, to_size(xs.size()), width_};
+        const std::int64_t taps = count_padding_ ? window_.taps() : ys.size() * xs.size();
+        Reduce::of(kernel_, batch + to_size(first) * width_, inside, static_cast<float>(taps), out);
     }
 
     const Window window_;
@@ -79,7 +79,7 @@ class Pool final : public BlockOperation {
 }  // namespace
 
 std::unique_ptr<BlockOperation> make_pool(const Build& build) {
-    if (build.node.op == Op::AvgPool2d) return std::make_unique<Pool<float, Sum>>(build);
+    if (build.node.op == Op::AvgPool2d) return std::make_unique<Pool<float, Mean>>(build);
     switch (build.in().dtype) {
         case DType::F32:
             return std::make_unique<Pool<float, Maximum>>(build);

@@ -43,7 +43,8 @@ inline void tile(const std::uint32_t* a, std::size_t a_stride, const std::uint32
             for (std::size_t v = 0; v < kWide; ++v)
                 weights[v] = load(w + (v / kVectors * k_words + k) * kLanes + v % kVectors * kVectorLanes);
             if constexpr (kRows == 1)  // of the next panels: a panel is over before its stream has been foreseen
-                for (std::size_t p = 0; p < kPanels; ++p) __builtin_prefetch(w + ((kPanels + p) * k_words + k) * kLanes);
+                for (std::size_t p = 0; p < kPanels; ++p)
+                    __builtin_prefetch(w + ((kPanels + p) * k_words + k) * kLanes);
             for (std::size_t r = 0; r < kRows; ++r) {
                 const Words word = repeat(a + r * a_stride + k);
                 for (std::size_t v = 0; v < kWide; ++v) octets[r][v] = add(octets[r][v], differing(word, weights[v]));

@@ -1,9 +1,9 @@
-// Family pointwise: arithmetic on rows of channels, one element at a time.
+// Family pointwise: arithmetic on rows of channels, one element at a time or one channel of a window.
 //
 // Contract
 //   x, y      [m] rows of c elements, contiguous, 4-byte aligned; y may be x. `n` counts elements where rows don't
-//   matter. Channel parameters are [c]. Nothing outside is read or written. m, c, n >= 1. No sums and no contraction:
-//   every tier gives the same bits. A NaN stays one.
+//   matter. Channel parameters are [c]. Nothing outside is read or written. m, c, n >= 1. Sums are taken one pixel
+//   after the other and nothing is contracted: every tier gives the same bits. A NaN stays one.
 //
 //   tier       elements per step      limited by
 //   portable   4 (SSE2, NEON)         loads and stores
@@ -27,8 +27,12 @@ struct PointwiseKernel {
     PointwiseOfTwo *add, *mul;
     // y = min(max(x, low), high)
     void (*clamp)(const float* x, std::size_t n, float low, float high, float* y);
-    // y = max(y, x)
-    void (*maximum)(const float* x, std::size_t n, float* y);
+    // Over the pixels of a window, [rows][columns] of c elements each, its rows row_step elements apart; in order.
+    // y = max(x, ...), y = (x + ...) / by
+    void (*maximum)(const float* x, std::size_t rows, std::size_t row_step, std::size_t columns, std::size_t c,
+                    float* y);
+    void (*mean)(const float* x, std::size_t rows, std::size_t row_step, std::size_t columns, std::size_t c, float by,
+                 float* y);
     // In place, in [m] rows of c elements, `stride` apart: y = base - (y << by), and scale * (base - (y << by)) + shift
     void (*subtract_from)(const std::int32_t* base, int by, std::size_t m, std::size_t c, std::int32_t* y,
                           std::size_t stride);

@@ -97,13 +97,48 @@ void clamp(const float* x, std::size_t n, float low, float high, float* y) {
     }
 }
 
-void maximum(const float* x, std::size_t n, float* y) {
+struct Maximum {
+    static Floats of(Floats a, Floats b) { return a < b ? b : a; }
+    static float of(float a, float b) { return a < b ? b : a; }
+};
+
+// kCount vectors of channels of a window, in registers; then(v, result of vector v).
+template <class Operator, std::size_t kCount, class Then>
+inline void over_window(const float* x, std::size_t rows, std::size_t row_step, std::size_t columns, std::size_t c,
+                        Then then) {
+    Floats sums[kCount];
+    for (std::size_t v = 0; v < kCount; ++v) sums[v] = load(x + v * kWidth);
+    for (std::size_t row = 0; row < rows; ++row, x += row_step)
+        for (std::size_t column = row == 0 ? 1 : 0; column < columns; ++column)
+            for (std::size_t v = 0; v < kCount; ++v) sums[v] = Operator::of(sums[v], load(x + column * c + v * kWidth));
+    for (std::size_t v = 0; v < kCount; ++v) then(v, sums[v]);
+}
+
+template <class Operator, class Finish>
+inline void window(const float* x, std::size_t rows, std::size_t row_step, std::size_t columns, std::size_t c, float* y,
+                   Finish finish) {
+    constexpr std::size_t kCount = 8;
     std::size_t i = 0;
-    for (; i + kWidth <= n; i += kWidth) {
-        const Floats v = load(x + i), best = load(y + i);
-        store(y + i, best < v ? v : best);
+    const auto keep = [&](std::size_t v, Floats sum) { store(y + i + v * kWidth, finish(sum)); };
+    for (; i + kCount * kWidth <= c; i += kCount * kWidth)
+        over_window<Operator, kCount>(x + i, rows, row_step, columns, c, keep);
+    for (; i + kWidth <= c; i += kWidth) over_window<Operator, 1>(x + i, rows, row_step, columns, c, keep);
+    for (; i < c; ++i) {
+        float sum = x[i];
+        for (std::size_t row = 0; row < rows; ++row)
+            for (std::size_t column = row == 0 ? 1 : 0; column < columns; ++column)
+                sum = Operator::of(sum, x[row * row_step + column * c + i]);
+        y[i] = finish(sum);
     }
-    for (; i < n; ++i) y[i] = y[i] < x[i] ? x[i] : y[i];
+}
+
+void maximum(const float* x, std::size_t rows, std::size_t row_step, std::size_t columns, std::size_t c, float* y) {
+    window<Maximum>(x, rows, row_step, columns, c, y, [](auto best) { return best; });
+}
+
+void mean(const float* x, std::size_t rows, std::size_t row_step, std::size_t columns, std::size_t c, float by,
+          float* y) {
+    window<Sum>(x, rows, row_step, columns, c, y, [by](auto sum) { return sum / by; });
 }
 
 void subtract_from(const std::int32_t* base, int by, std::size_t m, std::size_t c, std::int32_t* y,
@@ -126,8 +161,8 @@ void affine_of_counts(const std::int32_t* base, int by, const float* scale, cons
     }
 }
 
-constexpr PointwiseKernel kKernel = {affine_f32, affine_i32, prelu,         of_two<Sum>,     of_two<Product>,
-                                     clamp,      maximum,    subtract_from, affine_of_counts};
+constexpr PointwiseKernel kKernel = {affine_f32, affine_i32, prelu, of_two<Sum>,   of_two<Product>,
+                                     clamp,      maximum,    mean,  subtract_from, affine_of_counts};
 
 }  // namespace
 }  // namespace sbn
