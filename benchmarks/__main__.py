@@ -126,7 +126,8 @@ def cases_under_caps(cases: Mapping[str, Any], repeats: int, threads: Sequence[i
     layers = [*cases.get("reference_layers", ()), *cases["layers"]]
     for kind, case in [("layers", case) for case in layers] + [("networks", case) for case in cases["networks"]]:
         for names, isa, variables in caps()[-1:] if quick else caps():
-            request = {"case": case, "isa": isa, "threads": threads, "repeats": repeats}
+            runs = repeats * case.get("runs", 1)
+            request = {"case": case, "isa": isa, "threads": threads, "repeats": runs}
             plain = {name: value for name, value in case.items() if name != "methods"} | {"caps": names}
 
             def measured(
@@ -137,7 +138,7 @@ def cases_under_caps(cases: Mapping[str, Any], repeats: int, threads: Sequence[i
                 found = in_own_process("benchmarks.measure", request, variables)
                 return {**found, "rows": [{**plain, **row} for row in found["rows"]]}
 
-            what = " ".join(f"{name} {value}" for name, value in case.items())
+            what = " ".join(f"{name} {value}" for name, value in case.items() if name != "runs")
             yield f"{kind}: {what}, cap {' = '.join(names)}", kind, measured
 
 

@@ -68,6 +68,20 @@ def speedup(row: Row, peer: str) -> Ratio:
     return Ratio.of(row["rounds"][peer], row["rounds"]["signbit"])
 
 
+def on_two_threads(networks: Sequence[Row]) -> Iterator[tuple[Row, Row]]:
+    """The rows of each network under each cap on one thread and on two."""
+    one = {(label(row), tuple(row["caps"])): row for row in networks if row["threads"] == 1}
+    for row in networks:
+        single = one.get((label(row), tuple(row["caps"])))
+        if row["threads"] == 2 and single is not None:
+            yield single, row
+
+
+def gain(one: Row, two: Row, engine: str) -> Ratio:
+    """How many times faster an engine is on two threads than on one, round by round."""
+    return Ratio.of(one["rounds"][engine], two["rounds"][engine])
+
+
 def label(row: Row) -> str:
     """What a row of the results is about, in words."""
     if "model" in row:
@@ -130,11 +144,9 @@ def _ceilings(layers: list[Row] | None, ceilings: list[Row] | None) -> Iterator[
 
 def _scaling(networks: list[Row]) -> Iterator[Outcome]:
     goal = "two threads against one, whole networks"
-    one = {label(row): row for row in networks if row["threads"] == 1}
-    pairs = [(one[label(row)], row) for row in networks if row["threads"] == 2 and label(row) in one]
-    for single, row in pairs:
-        faster = Ratio.of(single["rounds"]["signbit"], row["rounds"]["signbit"])
-        yield _by_rounds(goal, label(row), faster, 1.8, [single, row])
+    pairs = list(on_two_threads(networks))
+    for one, two in pairs:
+        yield _by_rounds(goal, label(two), gain(one, two, "signbit"), 1.8, [one, two])
     if not pairs:
         yield Outcome(goal, "", None, 1.8)
 

@@ -6,13 +6,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from benchmarks.explanations import explanations
-from benchmarks.goals import OTHER_CPU, Outcome, Row, fastest_peer, label, outcomes, speedup
+from benchmarks.goals import OTHER_CPU, Outcome, Row, fastest_peer, gain, label, on_two_threads, outcomes, speedup
 from benchmarks.markdown import table
 from signbit.errors import SignbitError
 
 NOT_MEASURED = "Not measured in this run."
-VERSION = 2
-"""Of what the JSON holds; since 2 with every round."""
+VERSION = 3
+"""Of what the JSON holds: since 2 every round, since 3 layers of two cores instead of products."""
 
 
 def page(result: Mapping[str, Any]) -> str:
@@ -25,8 +25,7 @@ def page(result: Mapping[str, Any]) -> str:
     if result.get("version") != VERSION:
         found = result.get("version", 1)
         raise SignbitError(
-            f"these results are of version {found}; the page needs {VERSION}, with the figures of every round: "
-            "measure again with make bench"
+            f"these results are of version {found}, the page is of version {VERSION}: measure again with make bench"
         )
     facts = result["environment"]
     packages = ", ".join(f"{name} {number}" for name, number in facts["packages"].items())
@@ -40,12 +39,12 @@ Written by `make bench` from [inference.json](inference.json); do not edit.
 {quick}{facts["cpu"]}, {facts["cores"]} cores, tiers {", ".join(facts["tiers"])}; load {facts["load"]:.1f} at the start;
 {facts["date"]}; {facts["seconds"]} seconds; Python {facts["python"]}, {packages}.
 
-Batch 1, float32 input. Each time is the median of {facts["repeats"]} runs. The engines of a case ran in one process,
-on all numbers of threads, and took turns in short rounds; a ratio is formed in each round, and the median and the
-quartiles of the rounds are shown. Networks are exported from our torch models with random weights (norms have the
-statistics of random images). Precisions other than binary run the full-precision twin: the same topology,
-`--method float`. int8 is quantized on random images with NNCF for OpenVINO and with ONNX Runtime's static quantization.
-A cap keeps our runtime, OpenVINO and torch to the instructions of a tier; ONNX Runtime cannot be capped.
+Batch 1, float32 input. Each time is the median of {_runs(facts, result["networks"])}. The engines
+of a case ran in one process, on all numbers of threads, and took turns in short rounds; a ratio is formed in each
+round, and the median and the quartiles of the rounds are shown. Networks are exported from our torch models with random
+weights (norms have the statistics of random images). Precisions other than binary run the full-precision twin: the same
+topology, `--method float`. int8 is quantized on random images with NNCF for OpenVINO and with ONNX Runtime's static
+quantization. A cap keeps our runtime, OpenVINO and torch to the instructions of a tier; ONNX Runtime cannot be capped.
 
 ## Goals
 
@@ -55,10 +54,11 @@ Within noise: the goal lies between the quartiles, so that this run does not tel
 
 ## Where the time goes
 
-The networks behind a goal that is not reached, step by step: medians of {facts["repeats"]} profiles, taken in the
-rounds of the times. Speed and shares are those of the fewest threads; the ceiling is the tier's in the same rounds, and
-what a step does besides its convolution counts against it. Layers behind theirs, by their parts; files, by what they
-hold. What two threads could gain on this machine stands under [ceilings](#ceilings).
+The networks behind a goal that is not reached, step by step: medians of as many profiles as runs, taken in the same
+rounds. Speed and shares are those of the fewest threads; the ceiling is the tier's in the same rounds, and what a step
+does besides its convolution counts against it. Layers behind theirs, by their parts; files, by what they hold. What a
+second thread gave other engines in the same rounds stands under [two threads](#two-threads), what it could give on this
+machine under [ceilings](#ceilings).
 
 {_or_else(explained, "Nothing is behind a goal that is not reached.")}
 
@@ -67,6 +67,12 @@ hold. What two threads could gain on this machine stands under [ceilings](#ceili
 Milliseconds; in brackets, how many times faster signbit is than the fastest peer.
 
 {_times(result["networks"])}
+
+## Two threads
+
+How many times faster an engine is on two threads than on one; in brackets the quartiles of the rounds.
+
+{_two_threads(result["networks"])}
 
 ## Layers
 
@@ -131,6 +137,23 @@ def _times(rows: Sequence[Row]) -> str:
     return table(("", "cap", "threads", *names), lines) if rows else NOT_MEASURED
 
 
+def _runs(facts: Mapping[str, Any], networks: Sequence[Row]) -> str:
+    times = max([row.get("runs", 1) for row in networks], default=1)
+    short = f", of {times * facts['repeats']} for networks of about a millisecond" if times > 1 else ""
+    return f"{facts['repeats']} runs{short}"
+
+
+def _two_threads(rows: Sequence[Row]) -> str:
+    pairs = list(on_two_threads(rows))
+    names = list(dict.fromkeys(name for _, row in pairs for name in ("signbit", *row["ms"])))
+    lines = []
+    for one, two in pairs:
+        gains = {name: gain(one, two, name) for name in names if name in one["ms"] and name in two["ms"]}
+        cells = {name: f"{found.median:.2f} ({found.low:.2f} .. {found.high:.2f})" for name, found in gains.items()}
+        lines.append((label(one), " = ".join(one["caps"]), *(cells.get(name, "") for name in names)))
+    return table(("", "cap", *names), lines) if pairs else NOT_MEASURED
+
+
 def _tiers(rows: Sequence[Row] | None) -> str:
     if rows is None:
         return NOT_MEASURED
@@ -162,8 +185,8 @@ def _two_cores(measured: Mapping[str, float] | None) -> str:
         return f"Two cores at once: {NOT_MEASURED.lower()}"
     spread = f"{measured['low']:.2f} .. {measured['high']:.2f}"
     return (
-        f"Two cores at once count {measured['median']:.2f} times the products of one (quartiles {spread}): what this "
-        "machine leaves of 2, with nothing to share out and to wait for."
+        f"Two cores, each with layers of its own, run {measured['median']:.2f} times those of one alone (quartiles "
+        f"{spread}): what this machine left of 2, with nothing to share out and to wait for."
     )
 
 
