@@ -23,18 +23,25 @@ int checked_threads(int threads) {
     return threads;
 }
 
+// n columns of some rows, which are `step` apart, one after the other. Where the number of rows is known, of images in
+// gray or colors, these are moves of vectors.
+template <std::size_t kRows>
+void to_columns(const float* from, std::size_t step, std::size_t rows, std::size_t n, float* to) {
+    if constexpr (kRows > 0) rows = kRows;
+    for (std::size_t column = 0; column < n; ++column, to += rows)
+        for (std::size_t row = 0; row < rows; ++row) to[row] = from[row * step + column];
+}
+
 // [N, rows, columns] to [N, columns, rows]: NCHW to NHWC with rows = C, columns = pixels, and back with the two
 // exchanged.
 void transpose(const float* in, std::size_t n, std::size_t rows, std::size_t columns, float* out, int threads) {
     constexpr std::size_t kGrain = 2048;
+    const auto turn = rows == 1 ? to_columns<1> : rows == 3 ? to_columns<3> : to_columns<0>;
     parallel_for(useful_threads(threads, n * rows * columns), n * columns, kGrain,
                  [&](int, std::size_t begin, std::size_t end) {
                      for (std::size_t at = begin; at < end;) {
                          const std::size_t image = at / columns, n = std::min(end, (image + 1) * columns) - at;
-                         const float* from = in + image * rows * columns + at % columns;
-                         float* to = out + at * rows;
-                         for (std::size_t column = 0; column < n; ++column)
-                             for (std::size_t row = 0; row < rows; ++row) *to++ = from[row * columns + column];
+                         turn(in + image * rows * columns + at % columns, columns, rows, n, out + at * rows);
                          at += n;
                      }
                  });
