@@ -43,7 +43,7 @@ def main() -> None:
         "--quick", action="store_true", help="one layer and one small network under one cap, to see that it works"
     )
     parser.add_argument("--out", type=Path, default=RESULTS, help=f"folder of the results (default {RESULTS})")
-    parser.add_argument("--repeats", type=int, default=20, help="counted runs of each engine (default 20)")
+    parser.add_argument("--repeats", type=int, default=40, help="counted runs of each engine (default 40)")
     parser.add_argument("--threads", default="1,2", help="numbers of threads (default 1,2)")
     parser.add_argument(
         "--only", default="", metavar="WORD", help="parts whose description has this word, as resnet18, tiers or wheel"

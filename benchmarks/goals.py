@@ -185,6 +185,11 @@ def _deployment(result: Mapping[str, Any]) -> Iterator[Outcome]:
     yield Outcome("dependencies besides numpy", where or "", wheel and len(others), 0, "", at_most=True)
 
 
+def share_of_cores(run: Row, cores: int) -> float:
+    """Processor seconds of a run over those that it could have had."""
+    return float(run["cpu_seconds"] / (cores * run["seconds"] - run["stolen_seconds"]))
+
+
 def _many_images(measured: Mapping[str, Any] | None) -> Iterator[Outcome]:
     busy, memory = "many images: cores kept busy", "many images: peak memory"
     if measured is None:
@@ -193,6 +198,6 @@ def _many_images(measured: Mapping[str, Any] | None) -> Iterator[Outcome]:
         return
     few, many = measured["runs"]
     where = f"`signbit run`, {many['images']:,} JPEG files, {many['images'] / many['seconds']:.0f} images/s"
-    yield Outcome(busy, where, 100 * many["cpu_seconds"] / many["seconds"] / measured["cores"], 90, "%")
+    yield Outcome(busy, where, 100 * share_of_cores(many, measured["cores"]), 90, "%")
     where = f"{many['images']:,} files against {few['images']:,}, {many['peak_bytes'] / 1e6:.0f} MB"
     yield Outcome(memory, where, many["peak_bytes"] / few["peak_bytes"], 1.1, at_most=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -19,6 +20,7 @@ from benchmarks.measure import _built, _tensors
 from benchmarks.page import page
 from benchmarks.subjects import chain, pointwise
 from benchmarks.tiers import layer_on_tier
+from benchmarks.usage import stolen_seconds
 from signbit.format import write_bytes
 from signbit.runtime import Session, reference
 
@@ -93,6 +95,12 @@ def test_two_cores_are_measured_and_the_neighbour_ends(monkeypatch: pytest.Monke
     found = two_cores()
     assert 0 < found["low"] <= found["median"] <= found["high"] < 100
     assert time.monotonic() - started < SECONDS  # it does not wait for the neighbour's own end
+
+
+def test_stolen_seconds_are_those_of_the_cores_of_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: {1, 2})
+    stat = "cpu 9 9 9 9 9 9 9 9 9 9\n" + "".join(f"cpu{n} 1 1 1 1 1 1 1 {10**n} 1 1\n" for n in range(4)) + "intr 7\n"
+    assert stolen_seconds(stat) == 110 / os.sysconf("SC_CLK_TCK")
 
 
 def test_a_pointwise_layer_is_one_step() -> None:

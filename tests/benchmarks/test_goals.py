@@ -68,8 +68,8 @@ def results() -> dict[str, Any]:
         "many_images": {
             "cores": 2,
             "runs": [
-                {"images": 10, "seconds": 1.0, "cpu_seconds": 1.0, "peak_bytes": 100},
-                {"images": 40, "seconds": 2.0, "cpu_seconds": 3.8, "peak_bytes": 105},
+                {"images": 10, "seconds": 1.0, "cpu_seconds": 1.0, "stolen_seconds": 0.0, "peak_bytes": 100},
+                {"images": 40, "seconds": 2.5, "cpu_seconds": 3.8, "stolen_seconds": 1.0, "peak_bytes": 105},
             ],
         },
         "failures": [{"part": "wheel", "error": "no compiler"}],
