@@ -26,8 +26,8 @@ def run(args: argparse.Namespace) -> Mapping[str, Any]:
     started = time.perf_counter()
     import torch
 
-    import signbit
     from signbit.cli.turns import interleaved
+    from signbit.compare.deployment import export_trained
     from signbit.data import normalize
     from signbit.recipes import find
     from signbit.report.run_page import run_page
@@ -43,9 +43,7 @@ def run(args: argparse.Namespace) -> Mapping[str, Any]:
     say(args, "2/4  exporting and verifying")
     model, _ = load_run(out)
     dataset = config.load_data()
-    metadata = {"model": config.model, "method": config.method, **dataset.card.file_metadata()}
-    val = normalize(dataset.val.images, dataset.mean, dataset.std)
-    report = signbit.export(model, torch.from_numpy(val[:1]), out / "model.sbn", data=val, metadata=metadata)
+    report, _ = export_trained(model, config, dataset, out / "model.sbn")
     say(args, f"     {report.packed_layers} layers packed, {report.float_layers} float, {report.bytes:,} bytes")
 
     say(args, "3/4  running the file natively on every test image, beside torch")

@@ -69,30 +69,16 @@ def run(args: argparse.Namespace) -> Mapping[str, Any]:
 
 def _export_run(args: argparse.Namespace, path: Path) -> tuple[Any, Any]:
     """Write the run as a ``.sbn`` file; the exporter's report, and the images that it was verified on."""
-    import torch
-
-    import signbit
-    from signbit.data import load, normalize
+    from signbit.compare.deployment import export_trained
+    from signbit.data import load
     from signbit.training import load_run
 
     model, config = load_run(args.source)
-    if own := args.data in (None, config.data):
+    if args.data in (None, config.data):
         dataset = config.load_data(args.data_dir)
     else:
         dataset = load(args.data, args.data_dir).normalized(config.normalize)
-    # Verification sees validation images: the test set is for the final accuracy alone.
-    inputs = normalize(dataset.val.images[: args.images], dataset.mean, dataset.std)
-    card = dataset.card.file_metadata() if own else {}
-    metadata = {"model": config.model, "method": config.method, **card}
-    report = signbit.export(
-        model,
-        torch.from_numpy(inputs[:1]),
-        path,
-        data=inputs[1:] if len(inputs) > 1 else None,
-        metadata=metadata,
-        explain=_explainer(args),
-    )
-    return report, inputs
+    return export_trained(model, config, dataset, path, args.images, _explainer(args))
 
 
 def _explainer(args: argparse.Namespace) -> Callable[[str, str], None] | None:

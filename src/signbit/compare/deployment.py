@@ -10,14 +10,18 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import nn
 
 import signbit
 from signbit.compare.records import DEPLOYMENT, RunRecord
-from signbit.data import normalize
+from signbit.data import Dataset, normalize
 from signbit.errors import DataError, ExportError
+from signbit.exporter import ExportReport
+from signbit.exporter.passes import Explain
 from signbit.metrics import sign_balance
 from signbit.runtime import Session
 from signbit.training.checkpoints import LAST
+from signbit.training.config import RunConfig
 from signbit.training.folder import load_run, write_json
 
 FILE = "model.sbn"
@@ -46,11 +50,7 @@ def deploy(records: Sequence[RunRecord], timer: Timer) -> dict[Path, str]:
         target = record.folder / FILE
         try:
             model, config = load_run(record.folder)
-            dataset = config.load_data()
-            # Verification sees validation images: the test set is for the final accuracy alone.
-            images = normalize(dataset.val.images[:VERIFIED_IMAGES], dataset.mean, dataset.std)
-            metadata = {"model": config.model, "method": config.method, **dataset.card.file_metadata()}
-            report = signbit.export(model, torch.from_numpy(images[:1]), target, data=images, metadata=metadata)
+            report, images = export_trained(model, config, config.load_data(), target, VERIFIED_IMAGES)
         except (DataError, ExportError) as error:  # a checkpoint that is gone does not undo the comparison
             failures[record.folder] = str(error)
         else:
@@ -58,6 +58,30 @@ def deploy(records: Sequence[RunRecord], timer: Timer) -> dict[Path, str]:
     for shape in {x.shape for x in inputs.values()}:
         _time({folder: reports[folder] for folder, x in inputs.items() if x.shape == shape}, shape, timer)
     return failures
+
+
+def export_trained(
+    model: nn.Module,
+    config: RunConfig,
+    dataset: Dataset,
+    path: Path,
+    images: int | None = None,
+    explain: Explain | None = None,
+) -> tuple[ExportReport, Array]:
+    """Write a trained network as one file, verified on validation images; the report, and these images.
+
+    The test set is for the final accuracy alone. What is known of the data set goes into the file if it is the one that
+    the network was trained on.
+
+    Parameters
+    ----------
+    images : verify on so many at most; None: on all.
+    explain : of :func:`signbit.export`.
+    """
+    inputs = normalize(dataset.val.images[:images], dataset.mean, dataset.std)
+    card = dataset.card.file_metadata() if dataset.name == config.data else {}
+    metadata = {"model": config.model, "method": config.method, **card}
+    return signbit.export(model, torch.from_numpy(inputs), path, metadata=metadata, explain=explain), inputs
 
 
 def _time(reports: Mapping[Path, Mapping[str, Any]], shape: tuple[int, ...], timer: Timer) -> None:
