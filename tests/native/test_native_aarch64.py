@@ -13,11 +13,11 @@ import pytest
 from native_build import build, objects_of_kernels, run
 from test_native_binary_conv import ALPHABETS_AND_PADS, CHANNELS, network, random_case, usual_case
 
-from signbit.format import write_bytes
 from signbit.runtime import reference
 
 sys.path += [str(Path(__file__).parents[1] / "soak"), str(Path(__file__).parents[2])]
 from exact_graphs import exact_graph, exact_input
+from soak import write_case
 
 from benchmarks.neon_instructions import CROSS_OPTIONS
 
@@ -64,10 +64,8 @@ def test_whole_networks_equal_the_reference(tmp_path: Path) -> None:
         graph, _ = exact_graph(seed)
         x = exact_input(graph, seed, 3)
         networks.append((graph, x, reference.run(graph, x)))
-    for i, (graph, x, expected) in enumerate(networks):
-        (tmp_path / f"{i}.sbn").write_bytes(write_bytes(graph))
-        x.tofile(tmp_path / f"{i}.input")
-        expected.astype(np.float32).tofile(tmp_path / f"{i}.expected")
+    for i, case in enumerate(networks):
+        write_case(tmp_path, i, *case)
     output = emulated("check_outputs", tmp_path, str(len(networks)))
     assert output == f"neon: {len(networks)} networks\nportable: {len(networks)} networks\n"
 

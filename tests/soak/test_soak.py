@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import itertools
+import shlex
+import sys
+from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pytest
 from exact_graphs import EXACT, OPERATIONS, exact_graph, exact_input
-from soak import THREADS, check, soak
+from soak import THREADS, check, check_through, random_case, soak
 
 from signbit.format import DType
 from signbit.runtime import Session, available_isas, reference
@@ -18,7 +22,7 @@ needs_native = pytest.mark.skipif(not NATIVE, reason="the native module isn't bu
 
 @needs_native
 def test_random_networks_equal_the_reference_bit_for_bit() -> None:
-    *_, tally = itertools.islice(soak(0, NATIVE), 60)
+    *_, tally = itertools.islice(soak(0, partial(check, NATIVE)), 60)
     assert tally.networks == 60
     assert tally.inferences >= 60 * len(NATIVE) * len(THREADS)
 
@@ -37,7 +41,27 @@ def test_a_mismatch_says_how_to_repeat_it(monkeypatch: pytest.MonkeyPatch) -> No
     with pytest.raises(
         AssertionError, match=f"seed 7: 1 of .* on {NATIVE[0]}, 2 threads; repeat: .*--seed 7 --networks 1"
     ):
-        check(7, NATIVE)
+        check(NATIVE, 7)
+
+
+def test_networks_are_checked_in_another_program(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """One that says what it was given, and then fails."""
+    monkeypatch.setattr("soak.PER_PROGRAM", 3)
+    program = tmp_path / "program.py"
+    program.write_text(
+        "import sys; from pathlib import Path; folder, count = Path(sys.argv[1]), int(sys.argv[2])\n"
+        "kinds = ('sbn', 'input', 'expected')\n"
+        "assert all((folder / f'{i}.{kind}').stat().st_size for i in range(count) for kind in kinds)\n"
+        "print(f'neon: {count} networks'); sys.exit(Path(__file__).with_name('broken').exists())\n"
+    )
+    isas: list[str] = []
+    images = sum(len(random_case(seed)[1]) for seed in (4, 5, 6))
+    command = shlex.join([sys.executable, str(program)])
+    assert check_through(command, isas, 4) == images * len(THREADS)
+    assert isas == ["neon"]
+    (tmp_path / "broken").touch()
+    with pytest.raises(AssertionError, match=r"seeds 4 to 6: .*neon: 3 networks"):
+        check_through(command, isas, 4)
 
 
 def test_every_number_is_on_its_grid() -> None:
