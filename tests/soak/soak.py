@@ -18,6 +18,7 @@ import argparse
 import itertools
 import json
 import shlex
+import shutil
 import subprocess
 import sys
 import time
@@ -137,6 +138,8 @@ def main() -> int:
     isas = [isa for isa in available_isas() if isa != "reference" and args.through is None]
     if not isas and args.through is None:
         parser.error("the native module cannot be loaded; build it with: pip install .")
+    if args.through is not None and shutil.which((shlex.split(args.through) or [""])[0]) is None:
+        parser.error(f"--through: there is no program {args.through!r}; name one, with what comes before the folder")
     seed = time.time_ns() // 1_000_000_000 * 100_000 if args.seed is None else args.seed
     where = args.through or f"tiers {', '.join(isas)}"
     print(f"soak: seed {seed}, {where}, threads {', '.join(map(str, THREADS))}", flush=True)
