@@ -31,8 +31,8 @@
 //   avx512_vpopcntdq   16     4 x 4                 vpxord (broadcast), vpopcntd, vpaddd      port 5 (vpopcntd)
 //   neon               8      4 x 2                 2 x eor, cnt, add                         vector pipes
 //
-// A single row counted by word meets every weight once and is limited by memory: its tile is 1 x 4, four streams, and
-// the weights of the next four panels are asked for while these are counted.
+// A single row counted by word meets every weight once and is limited by memory: its tile is 1 x 4, four streams. All
+// but avx512_vpopcntdq ask for the weights of the next panels while they count these.
 #pragma once
 #include <cstddef>
 #include <cstdint>

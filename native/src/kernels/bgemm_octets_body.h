@@ -42,7 +42,9 @@ inline void tile(const std::uint32_t* a, std::size_t a_stride, const std::uint32
             Words weights[kWide];
             for (std::size_t v = 0; v < kWide; ++v)
                 weights[v] = load(w + (v / kVectors * k_words + k) * kLanes + v % kVectors * kVectorLanes);
-            if constexpr (kRows == 1)  // of the next panels: a panel is over before its stream has been foreseen
+            // Of the next panels: a panel is over before its stream has been foreseen. Behind the last one this asks
+            // for addresses that nobody reads.
+            if constexpr (kRows == 1)
                 for (std::size_t p = 0; p < kPanels; ++p)
                     __builtin_prefetch(w + ((kPanels + p) * k_words + k) * kLanes);
             for (std::size_t r = 0; r < kRows; ++r) {
