@@ -151,7 +151,7 @@ def _times(rows: Sequence[Row]) -> str:
 
 def _runs(facts: Mapping[str, Any], networks: Sequence[Row]) -> str:
     times = max([row.get("runs", 1) for row in networks], default=1)
-    short = f", of {times * facts['repeats']} for networks of about a millisecond" if times > 1 else ""
+    short = f", of {times * facts['repeats']} for small networks" if times > 1 else ""
     return f"{facts['repeats']} runs{short}"
 
 
