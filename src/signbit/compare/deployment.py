@@ -77,6 +77,10 @@ def export_trained(
     ----------
     images : verify on so many at most; None: on all.
     explain : of :func:`signbit.export`.
+
+    Errors
+    ------
+    ExportError : of :func:`signbit.export`.
     """
     inputs = normalize(dataset.val.images[:images], dataset.mean, dataset.std)
     card = dataset.card.file_metadata() if dataset.name == config.data else {}
